@@ -1,0 +1,34 @@
+// Zod types for settings that arrive as environment variables. An empty variable counts as unset, as in shells and compose files.
+import { z } from 'zod';
+
+const unsetWhenEmpty = (value: unknown) => (typeof value === 'string' && value.trim() === '' ? undefined : value);
+
+export const env = {
+  text: (fallback?: string) =>
+    z.preprocess(unsetWhenEmpty, fallback === undefined ? z.string().optional() : z.string().default(fallback)),
+  integer: (fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) =>
+    z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(min).max(max).default(fallback)),
+  number: (fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) =>
+    z.preprocess(unsetWhenEmpty, z.coerce.number().min(min).max(max).default(fallback)),
+  flag: (fallback: boolean) =>
+    z.preprocess(
+      (value) => (typeof value === 'string' ? unsetWhenEmpty(value.toLowerCase()) : value),
+      z
+        .enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'])
+        .transform((word) => ['true', '1', 'yes', 'on'].includes(word))
+        .default(fallback),
+    ),
+  list: () =>
+    z.preprocess(
+      unsetWhenEmpty,
+      z
+        .string()
+        .transform((text) =>
+          text
+            .split(',')
+            .map((item) => item.trim())
+            .filter((item) => item !== ''),
+        )
+        .default([]),
+    ),
+};

@@ -1,0 +1,20 @@
+// What a caller asks for, in our words. Dialects make it; nothing below them knows which vendor it came from.
+
+export type Task = 'transcribe' | 'translate';
+
+/** Everything that changes the words of the result, besides the audio and the model: these make up the cache key. */
+export interface DecodingOptions {
+  task: Task;
+  /** A whisper language code (`en`, `yue`), or null to detect it. */
+  language: string | null;
+  prompt: string | null;
+  temperature: number;
+}
+
+export interface TranscriptionRequest {
+  /** As the caller wrote it; `models` resolves vendor names and aliases. */
+  model: string;
+  options: DecodingOptions;
+  /** `use` the cache, `refresh` it (Cache-Control: no-cache) or `bypass` it entirely (no-store). */
+  cache: 'use' | 'refresh' | 'bypass';
+}
