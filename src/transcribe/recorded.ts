@@ -1,8 +1,20 @@
-// The story of one recorded request, top to bottom.
+// The story of one recorded request, top to bottom: model, cache, shared run, decoding, lease, inference, transcript.
+// Owns the order of those steps and who releases the recording. Knows no vendor, no wire format and no process.
+import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import type { TranscriptEvent } from '../transcript/event.ts';
+import type { Cache } from '../cache/cache.ts';
+import type { InFlight } from '../cache/in-flight.ts';
+import { cacheKey } from '../cache/key.ts';
+import { GatewayError } from '../errors.ts';
+import type { Ingest } from '../ingest/ingest.ts';
+import type { Model } from '../models/model.ts';
+import type { ModelStore } from '../models/store.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import { assemble } from '../transcript/assemble.ts';
+import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
-import type { TranscriptionRequest } from '../transcript/request.ts';
+import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
+import { runChunk } from './run-chunk.ts';
 
 /** One model a caller may name. */
 export interface ModelListing {
@@ -10,11 +22,11 @@ export interface ModelListing {
   /** False for a known model whose weights are not on disk. */
   installed: boolean;
   createdAtMs: number;
-  /** The installed model an alias stands for; the id itself otherwise. */
+  /** The model an alias stands for; the id itself otherwise. */
   servedBy: string;
 }
 
-/** A running (or already answered) transcription. Leaving the iteration early releases this caller's share of it. */
+/** A running (or already answered) transcription. Leaving the iteration early gives up this caller's share of it. */
 export interface Run {
   cache: 'hit' | 'miss' | 'shared';
   /** Any number of progress and segment-draft, then one transcript-final. Throws GatewayError. */
@@ -25,8 +37,91 @@ export interface Run {
 export interface Transcriber {
   /** Streams an upload to the spool while hashing it. */
   receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
-  /** Takes the recording over: it is released whatever happens. Throws GatewayError before any work starts when it can. */
+  /** Takes the recording over: it is released whatever happens. */
   transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run>;
-  /** Throws `model-unknown`, `model-not-ready` or `option-unsupported` for a name that cannot serve now; cheap, so dialects call it before they read an upload's last byte. */
-  models: { list(): ModelListing[]; find(id: string): ModelListing | undefined };
+  models: { list(): Promise<ModelListing[]>; find(id: string): Promise<ModelListing | undefined> };
+}
+
+export interface TranscriberParts {
+  ingest: Pick<Ingest, 'receive' | 'decode'>;
+  models: Pick<ModelStore, 'resolve' | 'list' | 'find'>;
+  cache: Pick<Cache, 'recall' | 'remember'>;
+  inFlight: InFlight<TranscriptEvent>;
+  scheduler: Pick<Scheduler, 'lease'>;
+}
+
+export function createTranscriber(parts: TranscriberParts): Transcriber {
+  return {
+    receive: (upload, signal) => parts.ingest.receive(upload, signal),
+    models: parts.models,
+
+    async transcribe(recording, request, signal) {
+      let handedOver = false;
+      try {
+        const model = await parts.models.resolve(request.model, request.options.task);
+        const options = fitOptions(request.options, model);
+        const key = cacheKey({ audioSha256: recording.sha256, modelDigest: model.digest, options });
+
+        if (request.cache === 'use') {
+          const transcript = await parts.cache.recall(key);
+          if (transcript) return { cache: 'hit', events: only({ type: 'transcript-final', transcript }) };
+        }
+        // A caller who asked for a fresh result must not be given a run that began before the question.
+        const runKey = request.cache === 'use' ? key : `${key} ${randomUUID()}`;
+        const joined = parts.inFlight.join(
+          runKey,
+          (runSignal) => transcribeOnce(parts, recording, model, { ...request, options }, key, runSignal),
+          signal,
+        );
+        // The run outlives its first caller when others wait for it, so from here on the run releases the recording.
+        handedOver = !joined.shared;
+        return { cache: joined.shared ? 'shared' : 'miss', events: joined.events };
+      } finally {
+        if (!handedOver) await recording.release();
+      }
+    },
+  };
+}
+
+async function* transcribeOnce(
+  parts: TranscriberParts,
+  recording: Recording,
+  model: Model,
+  request: TranscriptionRequest,
+  key: string,
+  signal: AbortSignal,
+): AsyncGenerator<TranscriptEvent> {
+  try {
+    const audio = await parts.ingest.decode(recording, signal);
+    try {
+      const finals: ChunkFinal[] = [];
+      for await (const event of runChunk(parts.scheduler, audio, model, request.options, signal)) {
+        if (event.type === 'chunk-final') finals.push(event);
+        else yield event;
+      }
+      const { task } = request.options;
+      const transcript = assemble({ task, model: model.name, durationMs: audio.durationMs }, finals);
+      if (request.cache !== 'bypass') await parts.cache.remember(key, transcript);
+      yield { type: 'transcript-final', transcript };
+    } finally {
+      await audio.release();
+    }
+  } finally {
+    await recording.release();
+  }
+}
+
+/** What this model makes of the options: an English-only model is told so, and another language is refused, not ignored. */
+function fitOptions(options: DecodingOptions, model: Model): DecodingOptions {
+  if (model.multilingual) return options;
+  if (options.language !== null && options.language !== 'en') {
+    throw new GatewayError('option-unsupported', `The model '${model.name}' understands English only.`, {
+      field: 'language',
+    });
+  }
+  return { ...options, language: 'en' };
+}
+
+async function* only(event: TranscriptEvent): AsyncGenerator<TranscriptEvent> {
+  yield event;
 }

@@ -1,0 +1,58 @@
+// Joins every folder's slice of the settings; the only reader of the environment. Reports every bad setting at once.
+import { z } from 'zod';
+import { cacheSettings } from './cache/settings.ts';
+import { GatewayError } from './errors.ts';
+import { httpSettings } from './http/settings.ts';
+import { ingestSettings } from './ingest/settings.ts';
+import { env } from './lib/env.ts';
+import { modelsSettings } from './models/settings.ts';
+import { poolSettings } from './pool/settings.ts';
+import { scheduleSettings } from './schedule/settings.ts';
+
+const processSettings = z.object({
+  DATA_DIR: env.text('data').describe('Folder of the spool, the cache and run files. One gateway per folder.'),
+  LOG_LEVEL: z
+    .preprocess(
+      (value) => (value === '' ? undefined : value),
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+    )
+    .describe('How much is logged: `trace`, `debug`, `info`, `warn`, `error` or `silent`.'),
+  SHUTDOWN_SECONDS: env.integer(30).describe('How long running work may take to finish after SIGTERM.'),
+});
+
+/** In the order of the README's table. */
+export const settingsSchema = z.object({
+  ...httpSettings.shape,
+  ...processSettings.shape,
+  ...modelsSettings.shape,
+  ...poolSettings.shape,
+  ...scheduleSettings.shape,
+  ...ingestSettings.shape,
+  ...cacheSettings.shape,
+});
+
+export type Settings = z.infer<typeof settingsSchema>;
+
+export interface Config {
+  settings: Settings;
+  /** Handed on to engine processes, and to nothing else. */
+  environment: NodeJS.ProcessEnv;
+}
+
+export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const parsed = settingsSchema.safeParse(environment);
+  if (!parsed.success) {
+    const complaints = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`);
+    throw new GatewayError('setup-incomplete', `These settings are not valid:\n${complaints.join('\n')}`);
+  }
+  const settings = parsed.data;
+  const isLoopback = ['127.0.0.1', '::1', 'localhost'].includes(settings.HOST);
+  if (settings.API_KEYS.length === 0 && !isLoopback && !settings.ALLOW_ANONYMOUS) {
+    throw new GatewayError(
+      'setup-incomplete',
+      `HOST=${settings.HOST} can be reached from other machines and no API_KEYS are set. ` +
+        'Set API_KEYS, or ALLOW_ANONYMOUS=true if anyone who can reach the server may use it.',
+    );
+  }
+  return { settings, environment };
+}

@@ -1,0 +1,29 @@
+// Loads the settings, starts the gateway, and turns signals into an orderly end. Nothing else.
+import { startGateway } from './app.ts';
+import { readConfig } from './config.ts';
+import { GatewayError } from './errors.ts';
+
+async function main(): Promise<void> {
+  const gateway = await startGateway(readConfig());
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // A second signal means: now.
+      if (stopping) process.exit(1);
+      stopping = true;
+      gateway.stop().then(
+        () => process.exit(0),
+        (error) => {
+          console.error(error);
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+main().catch((error: unknown) => {
+  // What the person at the terminal can mend is said in one sentence; anything else is a bug and keeps its stack.
+  console.error(error instanceof GatewayError ? error.message : error);
+  process.exit(1);
+});

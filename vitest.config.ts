@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config';
+
+// unit: no processes, no ports. process: real children, real engines. compat: the vendors' SDKs against a running gateway.
+// The last two share two cores with the engines they start, so their files run one at a time.
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{src,backends,docker,bench}/**/*.test.ts'],
+          exclude: ['**/*.process.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'process',
+          include: ['{src,backends}/**/*.process.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'compat',
+          include: ['compat-tests/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+        },
+      },
+    ],
+  },
+});
