@@ -3,9 +3,14 @@ import { z } from 'zod';
 
 const unsetWhenEmpty = (value: unknown) => (typeof value === 'string' && value.trim() === '' ? undefined : value);
 
+function text(): z.ZodPreprocess<z.ZodOptional<z.ZodString>>;
+function text(fallback: string): z.ZodPreprocess<z.ZodDefault<z.ZodString>>;
+function text(fallback?: string) {
+  return z.preprocess(unsetWhenEmpty, fallback === undefined ? z.string().optional() : z.string().default(fallback));
+}
+
 export const env = {
-  text: (fallback?: string) =>
-    z.preprocess(unsetWhenEmpty, fallback === undefined ? z.string().optional() : z.string().default(fallback)),
+  text,
   integer: (fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) =>
     z.preprocess(unsetWhenEmpty, z.coerce.number().int().min(min).max(max).default(fallback)),
   number: (fallback: number, { min = 0, max = Number.MAX_SAFE_INTEGER } = {}) =>
