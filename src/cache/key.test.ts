@@ -1,0 +1,74 @@
+import { hash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { DecodingOptions } from '../transcript/request.ts';
+import { type CacheKeyParts, cacheKey, TRANSCRIPT_VERSION } from './key.ts';
+import { transcriptSchema } from './schema.ts';
+
+const options: DecodingOptions = { task: 'transcribe', language: null, prompt: null, temperature: 0 };
+const parts: CacheKeyParts = { audioSha256: 'a1', modelDigest: 'm1', options, engine: 'whisper.cpp 1.9.1' };
+const key = cacheKey(parts);
+
+const otherOptions: { [Option in keyof DecodingOptions]: DecodingOptions[Option][] } = {
+  task: ['translate'],
+  language: ['en', 'null', ''],
+  prompt: ['', 'null', 'Names: Ada', 'names: Ada'],
+  temperature: [0.2, 1],
+};
+
+describe('what changes the result changes the key', () => {
+  test.each(
+    Object.entries(otherOptions).flatMap(([option, values]) => values.map((value) => [option, value] as const)),
+  )('%s: %j', (option, value) => {
+    expect(cacheKey({ ...parts, options: { ...options, [option]: value } })).not.toBe(key);
+  });
+
+  test.each(['audioSha256', 'modelDigest', 'engine'] as const)('%s', (part) => {
+    expect(cacheKey({ ...parts, [part]: 'other' })).not.toBe(key);
+  });
+
+  test('an option that does not exist yet', () => {
+    const tomorrow = { ...options, diarize: false };
+    expect(cacheKey({ ...parts, options: tomorrow })).not.toBe(key);
+  });
+
+  test('no two ways of asking share a key', () => {
+    const keys = otherOptions.task.flatMap((task) =>
+      [null, ...otherOptions.language].flatMap((language) =>
+        [null, ...otherOptions.prompt].map((prompt) =>
+          cacheKey({ ...parts, options: { ...options, task, language, prompt } }),
+        ),
+      ),
+    );
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test('text moved from one part into its neighbour', () => {
+    expect(cacheKey({ ...parts, engine: 'e', modelDigest: 'xm' })).not.toBe(
+      cacheKey({ ...parts, engine: 'ex', modelDigest: 'm' }),
+    );
+  });
+});
+
+describe('what does not, does not', () => {
+  test('the order of the options', () => {
+    const reversed = Object.fromEntries(Object.entries(options).reverse()) as unknown as DecodingOptions;
+    expect(cacheKey({ ...parts, options: reversed })).toBe(key);
+  });
+
+  test('an option that is undefined', () => {
+    const withUndefined = { ...options, hotwords: undefined };
+    expect(cacheKey({ ...parts, options: withUndefined })).toBe(key);
+  });
+});
+
+test('a key is a SHA-256 in hexadecimal, the same on every start', () => {
+  expect(key).toMatch(/^[0-9a-f]{64}$/);
+  const encoded = `[1,"whisper.cpp 1.9.1","m1","a1",[["language",null],["prompt",null],["task","transcribe"],["temperature",0]]]`;
+  expect(key).toBe(hash('sha256', encoded));
+});
+
+test('whoever changes the shape of a transcript raises TRANSCRIPT_VERSION', () => {
+  const shape = hash('sha256', JSON.stringify(z.toJSONSchema(transcriptSchema))).slice(0, 12);
+  expect(`${TRANSCRIPT_VERSION} ${shape}`).toMatchInlineSnapshot(`"1 4f0aaf332960"`);
+});
