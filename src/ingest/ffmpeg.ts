@@ -1,0 +1,78 @@
+// Owns one ffmpeg process: how it is started and fenced in, what it said, and that it is gone. What its output means is
+// decode.ts's business.
+import { spawn } from 'node:child_process';
+import type { Readable } from 'node:stream';
+import { PCM_SAMPLE_RATE } from '../transcript/recording.ts';
+import type { Demuxer } from './recognise.ts';
+
+const STDERR_CHARACTERS_MAX = 8192;
+
+// The limits are set by the shell, which every system has, in the process that then becomes ffmpeg: there is no moment
+// without them, and killing the child kills ffmpeg itself. CPU time outlives us: it ends a run whose gateway was killed.
+const FENCE = 'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2"; shift 2; exec "$@"';
+
+export interface FfmpegLimits {
+  program: string;
+  cpuSeconds: number;
+  memoryBytes: number;
+}
+
+export interface FfmpegRun {
+  /** Samples as engines take them, as they are decoded. */
+  samples: Readable;
+  /** The last of what it said so far. */
+  said(): string;
+  kill(): void;
+  /** Settles when the process is gone: its exit code, or the signal that ended it. */
+  gone: Promise<number | NodeJS.Signals>;
+}
+
+/** Decodes the first audio track of `path`. `onDuration` hears what the file claims to last, once, when it claims anything. */
+export function runFfmpeg(
+  path: string,
+  demuxer: Demuxer,
+  limits: FfmpegLimits,
+  onDuration: (seconds: number) => void,
+): FfmpegRun {
+  const fence = [FENCE, 'sh', Math.ceil(limits.cpuSeconds), Math.floor(limits.memoryBytes / 1024)].map(String);
+  const child = spawn('sh', ['-c', ...fence, limits.program, ...decodeArguments(path, demuxer)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  let heardDuration = false;
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-STDERR_CHARACTERS_MAX);
+    if (heardDuration) return;
+    const seconds = claimedSeconds(said);
+    if (seconds === undefined) return;
+    heardDuration = true;
+    onDuration(seconds);
+  });
+  return {
+    samples: child.stdout,
+    said: () => said,
+    kill: () => child.kill('SIGKILL'),
+    gone: new Promise((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
+    }),
+  };
+}
+
+function decodeArguments(path: string, demuxer: Demuxer): string[] {
+  return [
+    ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+info', '-threads', '1'],
+    // The file itself and nothing else: no network, and no reference from inside it to another file.
+    ...['-protocol_whitelist', 'file', ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : [])],
+    ...['-f', demuxer, '-i', `file:${path}`],
+    ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
+    ...['-ac', '1', '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le', 'pipe:1'],
+  ];
+}
+
+/** What the header says; nothing where ffmpeg only guesses from the bit rate of the first frames, which may be far off. */
+function claimedSeconds(said: string): number | undefined {
+  if (said.includes('Estimating duration from bitrate')) return undefined;
+  const [, hours, minutes, seconds] = /Duration: (\d+):(\d\d):(\d\d)/.exec(said) ?? [];
+  return hours === undefined ? undefined : Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
+}

@@ -1,0 +1,71 @@
+// Owns an upload from its first byte to its samples on disk: the spool, the hash, the decoding. Does not parse requests
+// (dialects hand in a stream of the file's bytes), and does not know what is done with the samples.
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { DecodedAudio, Recording } from '../transcript/recording.ts';
+import { createDecode } from './decode.ts';
+import type { IngestSettings } from './settings.ts';
+import { openSpool } from './spool.ts';
+
+export interface IngestParts {
+  settings: IngestSettings;
+  /** For the spool alone: whatever lies in it is removed. */
+  directory: string;
+  log: Log;
+  clock: Clock;
+}
+
+export interface Ingest {
+  /** Streams an upload to the spool while hashing it. Destroys `upload` when that fails. */
+  receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
+  /** The recording must not be released before what comes of it is: their samples may be the same bytes. */
+  decode(recording: Recording, signal: AbortSignal): Promise<DecodedAudio>;
+  /** What uploads and decoded audio take on disk. */
+  spoolBytes(): number;
+  /** Ends what runs and removes every file. */
+  close(): Promise<void>;
+}
+
+export async function createIngest({ settings, directory, log, clock }: IngestParts): Promise<Ingest> {
+  const spool = await openSpool(directory, settings.SPOOL_BYTES_MAX);
+  const decode = createDecode({ settings, spool, log, clock });
+  const closing = new AbortController();
+  const running = new Set<Promise<unknown>>();
+
+  function run<Result>(signal: AbortSignal, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const result = task(AbortSignal.any([signal, closing.signal]));
+    const settled: Promise<unknown> = result.catch(() => {}).finally(() => running.delete(settled));
+    running.add(settled);
+    return result;
+  }
+
+  async function receive(upload: Readable, signal: AbortSignal): Promise<Recording> {
+    const hash = createHash('sha256');
+    const inspect = (chunk: Buffer, bytes: number) => {
+      if (bytes > settings.UPLOAD_BYTES_MAX) {
+        throw new GatewayError('body-too-large', `The file is larger than ${settings.UPLOAD_BYTES_MAX} bytes.`);
+      }
+      hash.update(chunk);
+    };
+    const file = await spool.write(upload, inspect, signal);
+    if (file.bytes === 0) {
+      await file.release();
+      throw new GatewayError('audio-too-short', 'The file is empty.');
+    }
+    return { ...file, sha256: hash.digest('hex') };
+  }
+
+  return {
+    receive: (upload, signal) => run(signal, (either) => receive(upload, either)),
+    decode: (recording, signal) => run(signal, (either) => decode(recording, either)),
+    spoolBytes: spool.bytes,
+    async close() {
+      closing.abort(new GatewayError('shutting-down', 'The server is shutting down.'));
+      await Promise.all(running);
+      await spool.clear();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+import { env } from '../lib/env.ts';
+
+export const ingestSettings = z.object({
+  UPLOAD_BYTES_MAX: env.integer(2 * 1024 ** 3, { min: 1 }).describe('Largest request body with audio, in bytes.'),
+  UPLOAD_IDLE_SECONDS: env.number(30, { min: 0.1 }).describe('An upload that sends nothing for this long is refused.'),
+  AUDIO_SECONDS_MAX: env.number(14_400, { min: 1 }).describe('Longest audio accepted, in seconds.'),
+  SPOOL_BYTES_MAX: env
+    .integer(16 * 1024 ** 3, { min: 1 })
+    .describe('Disk space that uploads and decoded audio may take together, in bytes.'),
+  DECODES_MAX: env.integer(4, { min: 1 }).describe('How many `ffmpeg` processes may run at a time.'),
+  DECODES_WAITING_MAX: env
+    .integer(256)
+    .describe('How many uploads may wait for `ffmpeg`; beyond that they are refused.'),
+  DECODE_SECONDS_MAX: env.number(300, { min: 1 }).describe('How long `ffmpeg` may work on one upload.'),
+  DECODE_MEMORY_BYTES_MAX: env
+    .integer(2 * 1024 ** 3, { min: 256 * 1024 ** 2 })
+    .describe('Address space that one `ffmpeg` process may take.'),
+  FFMPEG_BIN: env.text('ffmpeg').describe('The `ffmpeg` program: a name on the PATH or a path.'),
+});
+
+export type IngestSettings = z.infer<typeof ingestSettings>;
