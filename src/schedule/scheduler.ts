@@ -1,0 +1,417 @@
+// Owns the queue, the leases and the life of every backend: all of that state is written here and nowhere else.
+// Chooses nothing itself (policy.ts does) and starts nothing itself (the pool does, through Effects). Knows nothing of
+// audio, chunks or callers: whoever holds a lease runs on it what it likes.
+import assert from 'node:assert/strict';
+import { GatewayError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import type { Model } from '../models/model.ts';
+import type { Backend, BackendExit, Device, Effects } from '../pool/protocol.ts';
+import { Fifo } from './fifo.ts';
+import {
+  backoffMs,
+  type Decision,
+  decide,
+  dueAtMs,
+  eligibleDevices,
+  failureOf,
+  type Shortage,
+  slotsUsed,
+  unreservedMb,
+} from './policy.ts';
+import { type Rules, type ScheduleSettings, toRules } from './settings.ts';
+import type { BackendState, DeviceState, Lane, Lease, ScheduleState, WaitingRequest } from './state.ts';
+import { describeState, type ScheduleStatus } from './status.ts';
+
+export type { Lease } from './state.ts';
+export type { ScheduleStatus } from './status.ts';
+
+export interface LeaseNeed {
+  model: Model;
+  /** Who asks, for the status display. */
+  caller?: string;
+  /** A backend that the caller saw fail. It gets no further lease from anybody and is stopped. */
+  avoid?: Backend;
+}
+
+export interface SchedulerParts {
+  devices: readonly Device[];
+  effects: Effects;
+  settings: ScheduleSettings;
+  clock: Clock;
+  log: Log;
+}
+
+/** A queue that would take longer to drain is worth another look after this long all the same. */
+const RETRY_AFTER_MAX_SECONDS = 60;
+/** Assumed length of a lease until the first one has ended. */
+const FIRST_LEASE_MS = 5000;
+/** Weight of the newest lease in the running mean. */
+const MEAN_WEIGHT = 0.1;
+
+export class Scheduler {
+  readonly #effects: Effects;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #rules: Rules;
+  readonly #state: ScheduleState;
+  #waitingCount = 0;
+  #sequence = 0;
+  #meanLeaseMs = FIRST_LEASE_MS;
+  #wake: { atMs: number; cancel: () => void } | null = null;
+  #closed: Promise<void> | null = null;
+
+  constructor({ devices, effects, settings, clock, log }: SchedulerParts) {
+    assert(devices.length > 0, 'a scheduler needs a device');
+    this.#effects = effects;
+    this.#clock = clock;
+    this.#log = log;
+    this.#rules = toRules(settings);
+    this.#state = { devices: devices.map((device) => ({ device, backends: new Set() })), lanes: new Map() };
+  }
+
+  /**
+   * Waits for a backend that holds the model. The caller must release the lease, whatever happens. Rejects with a
+   * GatewayError, or with the signal's reason: the place in the queue is then given up, while an engine that was
+   * starting for this request finishes its start and stays, idle, for the next.
+   */
+  async lease(need: LeaseNeed, signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    if (this.#closed) throw shuttingDown();
+    if (need.avoid) this.#retire(need.avoid);
+    const lane = this.#laneOf(need.model);
+    this.#refuseHopeless(lane);
+
+    const { promise, resolve, reject } = Promise.withResolvers<Lease>();
+    const nowMs = this.#clock.nowMs();
+    let waits = true;
+    const leave = () => {
+      waits = false;
+      signal.removeEventListener('abort', abort);
+      takeOut();
+      this.#waitingCount -= 1;
+      if (lane.waiting.size === 0) lane.shortSinceMs = null;
+    };
+    const abort = () => {
+      leave();
+      reject(signal.reason);
+      this.#decide();
+    };
+    const request: WaitingRequest = {
+      sequence: this.#sequence++,
+      lane,
+      caller: need.caller ?? null,
+      arrivedAtMs: nowMs,
+      dueAtMs: dueAtMs(lane.model, nowMs, this.#rules),
+      grant: (lease) => {
+        leave();
+        resolve(lease);
+      },
+      refuse: (error) => {
+        leave();
+        reject(error);
+      },
+    };
+    const takeOut = lane.waiting.push(request);
+    this.#waitingCount += 1;
+    signal.addEventListener('abort', abort, { once: true });
+    this.#decide();
+    // The bound is for those who wait: a request that can run at once is welcome however long the queue is.
+    if (waits && this.#waitingCount > this.#rules.queueMax) request.refuse(this.#queueFull());
+    return promise;
+  }
+
+  /** Loads the model ahead of any request. Resolves when it is ready or cannot be; the log says which. Never throws. */
+  async warm(model: Model): Promise<void> {
+    try {
+      const lease = await this.lease({ model, caller: 'warm-up' }, new AbortController().signal);
+      lease.release();
+    } catch (error) {
+      this.#log.warn({ model: model.name, err: error }, 'model could not be loaded ahead of requests');
+    }
+  }
+
+  status(): ScheduleStatus {
+    return describeState(this.#state, this.#rules, this.#clock.nowMs(), this.#closed === null);
+  }
+
+  /**
+   * Refuses whatever waits or comes, lets running leases end within `graceMs`, stops every backend and resolves when all
+   * are gone. Calling it again returns the first call's promise.
+   */
+  shutdown(graceMs: number): Promise<void> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#wake?.cancel();
+    this.#wake = null;
+    for (const lane of this.#state.lanes.values()) {
+      for (const request of lane.waiting) request.refuse(shuttingDown());
+    }
+    for (const backend of this.#backends()) {
+      if (backend.phase === 'starting') backend.startAbort.abort(shuttingDown());
+      if (backend.phase === 'idle') this.#stop(backend);
+    }
+    const cancelGrace = this.#clock.after(graceMs, () => {
+      for (const backend of this.#backends()) if (backend.phase === 'busy') this.#stop(backend);
+    });
+    await Promise.all(this.#backends().map((backend) => backend.gone.promise));
+    cancelGrace();
+  }
+
+  #refuseHopeless(lane: Lane): void {
+    const { model } = lane;
+    if (eligibleDevices(model, this.#state.devices).length === 0) {
+      const largestMb = Math.max(...this.#state.devices.map(({ device }) => device.memoryTotalMb));
+      throw new GatewayError(
+        'gpu-memory-short',
+        `Model ${model.name} needs ${model.memoryMb} MB of device memory; the largest device has ${largestMb} MB.`,
+        { neededMb: model.memoryMb, freeMb: largestMb },
+      );
+    }
+    const failure = failureOf(lane, this.#state, this.#rules);
+    // Once the pause is over, one request may find out whether the model starts now.
+    if (failure && failure.retryAtMs > this.#clock.nowMs()) throw this.#startFailure(lane, failure.reason);
+  }
+
+  #laneOf(model: Model): Lane {
+    // The digest is part of the key: a file that was replaced is another model, and must not be served by the old one.
+    const key = `${model.name}@${model.digest}`;
+    let lane = this.#state.lanes.get(key);
+    if (!lane) {
+      lane = { model, waiting: new Fifo(), troubles: new Map(), lastStartMs: 0, shortSinceMs: null };
+      this.#state.lanes.set(key, lane);
+    }
+    return lane;
+  }
+
+  /** Carries out decisions until there is none left but to wait, and sets the alarm for the next one that time brings. */
+  #decide(): void {
+    if (this.#closed) return;
+    for (;;) {
+      const decision = decide(this.#state, this.#rules, this.#clock.nowMs());
+      if (decision.kind === 'wait') {
+        this.#wakeAt(decision.wakeAtMs);
+        return;
+      }
+      this.#carryOut(decision);
+    }
+  }
+
+  #carryOut(decision: Exclude<Decision, { kind: 'wait' }>): void {
+    switch (decision.kind) {
+      case 'lease':
+        this.#grant(decision.request, decision.backend);
+        break;
+      case 'start':
+        for (const victim of decision.evict) {
+          this.#log.info({ ...nameOf(victim), for: decision.lane.model.name }, 'model evicted');
+          this.#stop(victim);
+        }
+        this.#start(decision.lane, decision.device);
+        break;
+      case 'unload':
+        this.#log.info(nameOf(decision.backend), 'idle model unloaded');
+        this.#stop(decision.backend);
+        break;
+      case 'give-up':
+        decision.request.refuse(this.#memoryShort(decision.request.lane, decision.shortage));
+    }
+  }
+
+  #wakeAt(atMs: number): void {
+    if (this.#wake?.atMs === atMs) return;
+    this.#wake?.cancel();
+    this.#wake = null;
+    if (atMs === Number.POSITIVE_INFINITY) return;
+    const cancel = this.#clock.after(Math.max(0, atMs - this.#clock.nowMs()), () => {
+      this.#wake = null;
+      this.#decide();
+    });
+    this.#wake = { atMs, cancel };
+  }
+
+  #grant(request: WaitingRequest, backend: BackendState): void {
+    assert(backend.phase === 'idle' && backend.lease === null && backend.engine, 'a backend has one lease at most');
+    assert(!backend.retired && backend.lane === request.lane);
+    const grantedAtMs = this.#clock.nowMs();
+    const lease: Lease = { backend: backend.engine, release: () => this.#release(backend, lease, grantedAtMs) };
+    backend.lease = lease;
+    this.#enter(backend, 'busy');
+    request.grant(lease);
+  }
+
+  #release(backend: BackendState, lease: Lease, grantedAtMs: number): void {
+    if (backend.lease !== lease) return;
+    backend.lease = null;
+    this.#meanLeaseMs += MEAN_WEIGHT * (this.#clock.nowMs() - grantedAtMs - this.#meanLeaseMs);
+    // A backend stopped while busy (grace over) stays stopping until its process is gone.
+    if (backend.phase === 'busy') this.#enter(backend, 'idle');
+    if (backend.phase === 'idle' && (backend.retired || this.#closed)) this.#stop(backend);
+    this.#decide();
+  }
+
+  #retire(engine: Backend): void {
+    const backend = this.#backends().find((candidate) => candidate.engine === engine);
+    if (!backend || backend.phase === 'stopping') return;
+    backend.retired = true;
+    if (backend.phase === 'idle') this.#stop(backend);
+  }
+
+  #start(lane: Lane, device: DeviceState): void {
+    const backend: BackendState = {
+      device,
+      lane,
+      phase: 'starting',
+      phaseSinceMs: this.#clock.nowMs(),
+      readyAtMs: null,
+      retired: false,
+      engine: null,
+      lease: null,
+      startAbort: new AbortController(),
+      gone: Promise.withResolvers(),
+    };
+    device.backends.add(backend);
+    checkDevice(device);
+    this.#log.info(nameOf(backend), 'engine starting');
+    this.#bringUp(backend).then(
+      (engine) => this.#ready(backend, engine),
+      (error) => this.#startFailed(backend, error),
+    );
+  }
+
+  async #bringUp({ device, lane, startAbort }: BackendState): Promise<Backend> {
+    const { signal } = startAbort;
+    // Memory was promised on the strength of what is leaving: it is there only when those processes are gone.
+    const leaving = [...device.backends].filter((other) => other.phase === 'stopping');
+    await Promise.all(leaving.map((other) => other.gone.promise));
+    signal.throwIfAborted();
+    const neededMb = lane.model.memoryMb;
+    const freeMb = await this.#effects.memoryFreeMb(device.device);
+    signal.throwIfAborted();
+    if (freeMb !== null && freeMb < neededMb) {
+      throw new GatewayError('gpu-memory-short', `Other programs hold the memory of ${device.device.id}.`, {
+        neededMb,
+        freeMb,
+      });
+    }
+    return this.#effects.start(device.device, lane.model, signal);
+  }
+
+  #ready(backend: BackendState, engine: Backend): void {
+    const { lane, device } = backend;
+    const nowMs = this.#clock.nowMs();
+    lane.lastStartMs = nowMs - backend.phaseSinceMs;
+    lane.shortSinceMs = null;
+    lane.troubles.delete(device);
+    backend.engine = engine;
+    backend.readyAtMs = nowMs;
+    this.#enter(backend, 'idle');
+    this.#log.info({ ...nameOf(backend), startMs: Math.round(lane.lastStartMs) }, 'engine ready');
+    engine.exited.then((exit) => this.#exited(backend, exit));
+    if (this.#closed) this.#stop(backend);
+    this.#decide();
+  }
+
+  #startFailed(backend: BackendState, error: unknown): void {
+    const { lane, device } = backend;
+    this.#remove(backend);
+    if (this.#closed) return;
+    const nowMs = this.#clock.nowMs();
+    const reason = error instanceof Error ? error.message : String(error);
+    const failures = lane.troubles.get(device)?.failures ?? 0;
+    if (error instanceof GatewayError && error.code === 'gpu-memory-short') {
+      const neededMb = error.neededMb ?? lane.model.memoryMb;
+      // An engine can run out of memory that looked free; what it needs is then more than what there was.
+      const shortage = { neededMb, freeMb: Math.min(error.freeMb ?? 0, neededMb - 1) };
+      lane.troubles.set(device, { failures, reason, retryAtMs: nowMs + this.#rules.pollMs, shortage });
+      lane.shortSinceMs ??= nowMs;
+      this.#log.warn({ ...nameOf(backend), ...shortage }, 'waiting for device memory that other programs hold');
+    } else {
+      const retryAtMs = nowMs + backoffMs(failures + 1, this.#rules);
+      lane.troubles.set(device, { failures: failures + 1, reason, retryAtMs, shortage: null });
+      this.#log.error({ ...nameOf(backend), err: error, failures: failures + 1 }, 'engine failed to start');
+      if (failureOf(lane, this.#state, this.#rules)) {
+        for (const request of lane.waiting) request.refuse(this.#startFailure(lane, reason));
+      }
+    }
+    this.#decide();
+  }
+
+  #stop(backend: BackendState): void {
+    assert(backend.engine && (backend.phase === 'idle' || backend.phase === 'busy'));
+    this.#enter(backend, 'stopping');
+    this.#effects.stop(backend.engine).catch((error) => {
+      // The process's end is what counts, and `exited` reports it whoever brought it about.
+      this.#log.error({ ...nameOf(backend), err: error }, 'engine could not be stopped');
+    });
+  }
+
+  #exited(backend: BackendState, exit: BackendExit): void {
+    if (backend.phase !== 'stopping') {
+      this.#log.warn({ ...nameOf(backend), phase: backend.phase, reason: exit.reason }, 'engine ended by itself');
+    }
+    backend.lease = null;
+    this.#remove(backend);
+    // Memory came free: whoever was short of it on this device may look again at once.
+    for (const lane of this.#state.lanes.values()) {
+      const trouble = lane.troubles.get(backend.device);
+      if (trouble?.shortage) trouble.retryAtMs = Math.min(trouble.retryAtMs, this.#clock.nowMs());
+    }
+    this.#decide();
+  }
+
+  #remove(backend: BackendState): void {
+    assert(backend.device.backends.delete(backend), 'a backend is removed once');
+    backend.gone.resolve();
+  }
+
+  #enter(backend: BackendState, phase: BackendState['phase']): void {
+    backend.phase = phase;
+    backend.phaseSinceMs = this.#clock.nowMs();
+    checkDevice(backend.device);
+  }
+
+  #backends(): BackendState[] {
+    return this.#state.devices.flatMap((device) => [...device.backends]);
+  }
+
+  #queueFull(): GatewayError {
+    const slots = this.#state.devices.reduce((sum, { device }) => sum + device.slots, 0);
+    const drainSeconds = Math.ceil((this.#waitingCount * this.#meanLeaseMs) / slots / 1000);
+    return new GatewayError('queue-full', 'Too many requests are waiting for a device. Try again later.', {
+      retryAfterSeconds: Math.min(Math.max(1, drainSeconds), RETRY_AFTER_MAX_SECONDS),
+    });
+  }
+
+  #startFailure(lane: Lane, reason: string): GatewayError {
+    const retryAtMs = failureOf(lane, this.#state, this.#rules)?.retryAtMs ?? this.#clock.nowMs();
+    return new GatewayError('engine-failed', `Model ${lane.model.name} could not be started: ${reason}`, {
+      retryAfterSeconds: Math.max(1, Math.ceil((retryAtMs - this.#clock.nowMs()) / 1000)),
+    });
+  }
+
+  #memoryShort(lane: Lane, { neededMb, freeMb }: Shortage): GatewayError {
+    return new GatewayError(
+      'gpu-memory-short',
+      `Model ${lane.model.name} needs ${neededMb} MB of device memory; other programs leave ${freeMb} MB.`,
+      { neededMb, freeMb, retryAfterSeconds: Math.ceil(this.#rules.pollMs / 1000) },
+    );
+  }
+}
+
+function checkDevice(device: DeviceState): void {
+  assert(slotsUsed(device) <= device.device.slots, 'a device runs no more than its slots');
+  assert(unreservedMb(device) >= 0, 'no device memory is promised twice');
+}
+
+function shuttingDown(): GatewayError {
+  return new GatewayError('shutting-down', 'The server is shutting down.');
+}
+
+function nameOf(backend: BackendState): { device: string; model: string; backend?: string } {
+  const name = { device: backend.device.device.id, model: backend.lane.model.name };
+  return backend.engine ? { ...name, backend: backend.engine.id } : name;
+}

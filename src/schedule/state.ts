@@ -1,0 +1,75 @@
+// What the scheduler knows. The scheduler writes it, the policy reads it, nobody else sees it.
+import type { GatewayError } from '../errors.ts';
+import type { Model } from '../models/model.ts';
+import type { Backend, Device } from '../pool/protocol.ts';
+import type { Fifo } from './fifo.ts';
+
+/** The right to use one backend for one chunk. */
+export interface Lease {
+  readonly backend: Backend;
+  /** May be called more than once, and after the backend has ended. */
+  release(): void;
+}
+
+export interface ScheduleState {
+  readonly devices: readonly DeviceState[];
+  /** One per model ever asked for, so bounded by the models on disk. Keyed by name and digest. */
+  readonly lanes: Map<string, Lane>;
+}
+
+export interface DeviceState {
+  readonly device: Device;
+  /** From the decision to start until the process is gone. */
+  readonly backends: Set<BackendState>;
+}
+
+/** Everything that waits for one model. Within one model first come is first served, so only the heads of lanes compete. */
+export interface Lane {
+  readonly model: Model;
+  readonly waiting: Fifo<WaitingRequest>;
+  /** Why the model is not started on a device at once; removed by the first start that succeeds there. */
+  readonly troubles: Map<DeviceState, Trouble>;
+  /** How long its last start took, eviction included; what one more copy costs. */
+  lastStartMs: number;
+  /** Since when those who wait here have been short of memory that is not ours. */
+  shortSinceMs: number | null;
+}
+
+export interface WaitingRequest {
+  /** Order of arrival. */
+  readonly sequence: number;
+  readonly lane: Lane;
+  readonly caller: string | null;
+  readonly arrivedAtMs: number;
+  /** See `dueAtMs` in policy.ts. */
+  readonly dueAtMs: number;
+  grant(lease: Lease): void;
+  refuse(error: GatewayError): void;
+}
+
+export interface Trouble {
+  /** Consecutive failed starts; a shortage of memory is not one. */
+  failures: number;
+  reason: string;
+  retryAtMs: number;
+  /** What was missing at the last attempt; `freeMb` is always the smaller. */
+  shortage: { neededMb: number; freeMb: number } | null;
+}
+
+export interface BackendState {
+  readonly device: DeviceState;
+  readonly lane: Lane;
+  phase: 'starting' | 'idle' | 'busy' | 'stopping';
+  phaseSinceMs: number;
+  /** Null while it starts. */
+  readyAtMs: number | null;
+  /** Somebody saw it fail: it gets no further lease and ends with the one it has. */
+  retired: boolean;
+  /** Null while it starts. */
+  engine: Backend | null;
+  /** Set while it is busy. */
+  lease: Lease | null;
+  readonly startAbort: AbortController;
+  /** Settles when the process is gone, or was never there. */
+  readonly gone: PromiseWithResolvers<void>;
+}
