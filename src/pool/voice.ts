@@ -1,0 +1,56 @@
+// How much voice there is in a stretch of audio, by energy. It stands in for the engine's no-speech probability where that
+// one is stale (see DESIGN.md). It is no speech detector: loud music that comes and goes counts as voice.
+import { createReadStream } from 'node:fs';
+import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
+import { sliceOf } from './request-body.ts';
+
+const FRAME_MS = 20;
+const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
+/** -50 dB of full scale: quieter is silence whatever surrounds it. */
+const VOICE_LEVEL_MIN = 0.003;
+/** Voice stands 6 dB above the noise; a steady noise never stands that far above itself. */
+const VOICE_OVER_NOISE = 2;
+/** The quietest tenth of the chunk is taken for its noise. */
+const NOISE_SHARE = 0.1;
+/** Speech anywhere in a segment makes it speech: its loudest second is what counts. */
+const SPAN_FRAMES = 1_000 / FRAME_MS;
+
+/** Root-mean-square level of each 20 ms of the chunk, 0–1: the only thing kept of it. */
+export async function readLevels(chunk: Chunk): Promise<number[]> {
+  if (chunk.byteLength === 0) return [];
+  const levels: number[] = [];
+  let rest = Buffer.alloc(0);
+  for await (const part of createReadStream(chunk.path, sliceOf(chunk))) {
+    const bytes = Buffer.concat([rest, part]);
+    const wholeBytes = bytes.length - (bytes.length % FRAME_BYTES);
+    for (let at = 0; at < wholeBytes; at += FRAME_BYTES) levels.push(levelOf(bytes.subarray(at, at + FRAME_BYTES)));
+    rest = bytes.subarray(wholeBytes);
+  }
+  return levels;
+}
+
+/** 1 − the share of voiced frames in the loudest second between two times, counted from the beginning of the chunk. */
+export function noSpeechProbability(levels: number[], startMs: number, endMs: number): number {
+  const first = Math.floor(startMs / FRAME_MS);
+  const span = levels.slice(first, Math.max(first + 1, Math.ceil(endMs / FRAME_MS)));
+  if (span.length === 0) return 1;
+  const noise = [...levels].sort((a, b) => a - b)[Math.floor(levels.length * NOISE_SHARE)] ?? 0;
+  const threshold = Math.max(VOICE_LEVEL_MIN, noise * VOICE_OVER_NOISE);
+
+  const windowFrames = Math.min(SPAN_FRAMES, span.length);
+  let voiced = 0;
+  let voicedMax = 0;
+  for (const [index, level] of span.entries()) {
+    if (level >= threshold) voiced += 1;
+    const leaving = span[index - windowFrames];
+    if (leaving !== undefined && leaving >= threshold) voiced -= 1;
+    voicedMax = Math.max(voicedMax, voiced);
+  }
+  return 1 - voicedMax / windowFrames;
+}
+
+function levelOf(frame: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at < frame.length; at += 2) sum += (frame.readInt16LE(at) / 32_768) ** 2;
+  return Math.sqrt(sum / (frame.length / 2));
+}
