@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { GatewayError } from '../errors.ts';
 import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
+import type { Log } from '../lib/log.ts';
 import type { Transcriber } from '../transcribe/recorded.ts';
 
 /** What a dialect may use. `app.ts` hands it in. */
@@ -10,6 +11,8 @@ export interface DialectServices {
   transcriber: Transcriber;
   keys: KeyRing;
   limits: DialectLimits;
+  /** For failures that come after an answer has begun; all others show in the access log. */
+  log: Log;
 }
 
 export interface DialectLimits {

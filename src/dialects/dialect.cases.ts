@@ -1,0 +1,267 @@
+// What every dialect must do alike, whatever its wire looks like: say every error in its vendor's words, refuse strangers,
+// stop when the caller leaves, and never lose a recording. Each dialect runs `describeDialect` in its own test.
+import { createHash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { Hono } from 'hono';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ERROR_CODES, type ErrorCode, GatewayError } from '../errors.ts';
+import { createKeyRing } from '../http/auth.ts';
+import type { HttpEnvironment } from '../http/environment.ts';
+import { requestId } from '../http/request-id.ts';
+import { settle } from '../lib/clock.ts';
+import { silentLog } from '../lib/log.ts';
+import type { ModelListing, Run, Transcriber } from '../transcribe/recorded.ts';
+import type { TranscriptEvent } from '../transcript/event.ts';
+import type { Recording } from '../transcript/recording.ts';
+import type { TranscriptionRequest } from '../transcript/request.ts';
+import type { Transcript } from '../transcript/transcript.ts';
+import type { Dialect, DialectServices } from './dialect.ts';
+
+export const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
+export const KNOWN_KEY = 'key-of-a-friend';
+
+/** A transcriber without engines: keeps what it was asked, answers with `events`, counts the recordings it gave out. */
+export class FakeTranscriber implements Transcriber {
+  readonly requests: TranscriptionRequest[] = [];
+  readonly signals: AbortSignal[] = [];
+  /** SHA-256 of every upload received whole. */
+  readonly uploads: string[] = [];
+  listings: ModelListing[] = [];
+  cache: Run['cache'] = 'miss';
+  events: (signal: AbortSignal) => AsyncIterable<TranscriptEvent>;
+  onReceive: () => void = () => {};
+  onTranscribe: () => void = () => {};
+  recordingsHeld = 0;
+  runsHeld = 0;
+
+  constructor(transcript: Transcript) {
+    this.events = () => eventsOf({ type: 'transcript-final', transcript });
+  }
+
+  async receive(upload: Readable, signal: AbortSignal): Promise<Recording> {
+    this.signals.push(signal);
+    this.onReceive();
+    const hash = createHash('sha256');
+    let bytes = 0;
+    for await (const chunk of upload) {
+      hash.update(chunk);
+      bytes += chunk.length;
+    }
+    const sha256 = hash.digest('hex');
+    this.uploads.push(sha256);
+    this.recordingsHeld++;
+    return {
+      path: '/nowhere',
+      sha256,
+      bytes,
+      release: async () => {
+        this.recordingsHeld--;
+      },
+    };
+  }
+
+  async transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run> {
+    await recording.release();
+    this.requests.push(request);
+    this.signals.push(signal);
+    this.onTranscribe();
+    return { cache: this.cache, events: this.#counted(this.events(signal)) };
+  }
+
+  models = {
+    list: async () => this.listings,
+    find: async (id: string) => this.listings.find((listing) => listing.id === id),
+  };
+
+  async *#counted(events: AsyncIterable<TranscriptEvent>): AsyncGenerator<TranscriptEvent> {
+    this.runsHeld++;
+    try {
+      yield* events;
+    } finally {
+      this.runsHeld--;
+    }
+  }
+}
+
+export async function* eventsOf(...items: (TranscriptEvent | Error)[]): AsyncGenerator<TranscriptEvent> {
+  for (const item of items) {
+    if (item instanceof Error) throw item;
+    yield item;
+  }
+}
+
+/** Ends only with the caller, as a run on a busy device does. */
+export function eventsUntilAborted(...first: TranscriptEvent[]) {
+  return async function* (signal: AbortSignal): AsyncGenerator<TranscriptEvent> {
+    yield* first;
+    await new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason);
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  };
+}
+
+export function fakeServices(transcriber: Transcriber, { keys = [] as string[] } = {}): DialectServices {
+  return {
+    transcriber,
+    keys: createKeyRing(keys),
+    limits: { uploadBytesMax: 1024 ** 2, uploadIdleMs: 60_000 },
+    log: silentLog,
+  };
+}
+
+/** The dialect behind the same first middleware as in the app, at its root. */
+export function serve(dialect: Dialect): Hono<HttpEnvironment> {
+  return new Hono<HttpEnvironment>({ strict: false }).use(requestId).route('/', dialect.routes);
+}
+
+export interface DialectSubject {
+  build(services: DialectServices): Dialect;
+  transcript: Transcript;
+  /** Name of a model that `transcribeRequest` asks for. */
+  model: string;
+  /** A well-formed request; `fields` are further options in whatever place the vendor puts options. */
+  transcribeRequest(init?: {
+    headers?: Record<string, string>;
+    signal?: AbortSignal;
+    fields?: [string, string][];
+  }): Request;
+  keyHeaders(key: string): Record<string, string>;
+  /** From the vendor's contract, not from the code: status and body of every error. */
+  errors: Record<ErrorCode, { status: number; body: unknown }>;
+}
+
+export function describeDialect(name: string, subject: DialectSubject): void {
+  describe(`${name}, as every dialect`, () => {
+    let transcriber: FakeTranscriber;
+    let app: Hono<HttpEnvironment>;
+    const logged = vi.spyOn(silentLog, 'error');
+    const build = (keys: string[] = []) => serve(subject.build(fakeServices(transcriber, { keys })));
+
+    beforeEach(() => {
+      logged.mockClear();
+      transcriber = new FakeTranscriber(subject.transcript);
+      transcriber.listings = [{ id: subject.model, installed: true, createdAtMs: 0, servedBy: subject.model }];
+      app = build();
+    });
+    afterEach(async () => {
+      await settle();
+      expect(transcriber.recordingsHeld, 'recordings not released').toBe(0);
+      expect(transcriber.runsHeld, 'runs not left').toBe(0);
+    });
+
+    test('answers', async () => {
+      const response = await app.request(subject.transcribeRequest());
+      expect(response.status).toBe(200);
+      expect(response.headers.get('x-cache')).toBe('miss');
+      expect(response.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
+      expect(transcriber.requests).toMatchObject([{ model: subject.model, cache: 'use' }]);
+    });
+
+    test.each(['hit', 'miss', 'shared'] as const)('says that the cache was a %s', async (cache) => {
+      transcriber.cache = cache;
+      const response = await app.request(subject.transcribeRequest());
+      expect(response.headers.get('x-cache')).toBe(cache);
+    });
+
+    test.each([
+      ['no-cache', 'refresh'],
+      ['no-store', 'bypass'],
+      ['No-Cache, No-Store', 'bypass'],
+      ['max-age=0', 'use'],
+    ])('reads Cache-Control: %s as %s', async (value, cache) => {
+      await app.request(subject.transcribeRequest({ headers: { 'cache-control': value } }));
+      expect(transcriber.requests).toMatchObject([{ cache }]);
+    });
+
+    test('ignores options that it does not know', async () => {
+      const fields: [string, string][] = [
+        ['vad_filter', 'true'],
+        ['hotwords', 'x'],
+        ['__proto__', 'x'],
+      ];
+      const response = await app.request(subject.transcribeRequest({ fields }));
+      expect(response.status).toBe(200);
+    });
+
+    const stages: [string, (error: Error) => void][] = [
+      ['while receiving', (error) => (transcriber.onReceive = () => raise(error))],
+      ['before the run', (error) => (transcriber.onTranscribe = () => raise(error))],
+      ['as the first event', (error) => (transcriber.events = () => eventsOf(error))],
+      [
+        'after a draft',
+        (error) =>
+          (transcriber.events = () => eventsOf({ type: 'segment-draft', startMs: 0, endMs: 1, text: ' so' }, error)),
+      ],
+    ];
+    describe.each(stages)('an error %s', (_stage, fail) => {
+      test.each(CODES)('%s has its status and body', async (code) => {
+        fail(new GatewayError(code, 'What happened.', { retryAfterSeconds: 2.5 }));
+        const response = await app.request(subject.transcribeRequest());
+        expect(response.status).toBe(subject.errors[code].status);
+        expect(await response.json()).toEqual(subject.errors[code].body);
+        expect(response.headers.get('retry-after')).toBe('3');
+        expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+      });
+
+      test('a bug shows nothing of itself', async () => {
+        fail(new TypeError('secret of the house'));
+        const response = await app.request(subject.transcribeRequest());
+        expect(response.status).toBe(subject.errors.internal.status);
+        expect(await response.text()).not.toContain('secret');
+      });
+    });
+
+    test('a wait of no time is a second', async () => {
+      transcriber.onTranscribe = () => raise(new GatewayError('queue-full', 'Full.', { retryAfterSeconds: 0 }));
+      const response = await app.request(subject.transcribeRequest());
+      expect(response.headers.get('retry-after')).toBe('1');
+    });
+
+    test('refuses strangers before it reads their upload', async () => {
+      app = build([KNOWN_KEY]);
+      for (const [headers, code] of [
+        [{}, 'key-missing'],
+        [subject.keyHeaders('wrong'), 'key-invalid'],
+      ] as const) {
+        const response = await app.request(subject.transcribeRequest({ headers }));
+        expect(response.status).toBe(subject.errors[code].status);
+        expect(await response.json()).toEqual(subject.errors[code].body);
+      }
+      expect(transcriber.uploads).toEqual([]);
+      const friend = await app.request(subject.transcribeRequest({ headers: subject.keyHeaders(KNOWN_KEY) }));
+      expect(friend.status).toBe(200);
+    });
+
+    test('a model nobody knows is refused, and the upload is not kept', async () => {
+      transcriber.listings = [];
+      const response = await app.request(subject.transcribeRequest());
+      expect(response.status).toBe(subject.errors['model-unknown'].status);
+      expect(await response.json()).toEqual(subject.errors['model-unknown'].body);
+      expect(transcriber.requests).toEqual([]);
+    });
+
+    test('a caller who leaves stops the run, and it is no error', async () => {
+      const caller = new AbortController();
+      transcriber.events = eventsUntilAborted({ type: 'progress', fraction: 0.1 });
+      const answer = app.request(subject.transcribeRequest({ signal: caller.signal }));
+      await vi.waitFor(() => expect(transcriber.runsHeld).toBe(1));
+      caller.abort();
+      await answer;
+      expect(transcriber.signals.every((signal) => signal.aborted)).toBe(true);
+      expect(logged).not.toHaveBeenCalled();
+    });
+
+    test('a caller who left before the upload was read starts nothing', async () => {
+      const caller = new AbortController();
+      transcriber.onReceive = () => caller.abort();
+      await app.request(subject.transcribeRequest({ signal: caller.signal }));
+      expect(transcriber.requests).toEqual([]);
+      expect(logged).not.toHaveBeenCalled();
+    });
+  });
+}
+
+function raise(error: Error): never {
+  throw error;
+}

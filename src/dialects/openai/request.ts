@@ -1,0 +1,147 @@
+// OpenAI's form → what is asked of the gateway, and the recording in the spool. Whoever gets the recording releases it;
+// on every refusal it is released here.
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../../errors.ts';
+import { readMultipart } from '../../http/multipart.ts';
+import type { ModelListing } from '../../transcribe/recorded.ts';
+import { languageCode } from '../../transcript/languages.ts';
+import type { Recording } from '../../transcript/recording.ts';
+import type { Task, TranscriptionRequest } from '../../transcript/request.ts';
+import type { DialectServices } from '../dialect.ts';
+import { type Fields, missingFields, readFields } from './fields.ts';
+import type { ResponseFormat } from './schema.ts';
+
+export interface OpenAIRequest {
+  transcription: TranscriptionRequest;
+  format: ResponseFormat;
+  stream: boolean;
+  granularities: { words: boolean; segments: boolean };
+  logprobs: boolean;
+  /** Options that were understood and have no effect here. */
+  warnings: string[];
+}
+
+export interface Upload {
+  headers: Headers;
+  body: Readable;
+  task: Task;
+}
+
+export async function readRequest(
+  { headers, body, task }: Upload,
+  services: Pick<DialectServices, 'transcriber' | 'limits'>,
+  signal: AbortSignal,
+): Promise<{ request: OpenAIRequest; recording: Recording }> {
+  const { transcriber, limits } = services;
+  const judge = async (fields: Fields, model: string) => {
+    await findModel(model, transcriber);
+    return interpret(fields, model, task, headers.get('cache-control'));
+  };
+  const form = await readMultipart(body, headers, {
+    bytesMax: limits.uploadBytesMax,
+    idleMs: limits.uploadIdleMs,
+    signal,
+    fileField: 'file',
+    // What came before the recording is judged before the recording is read; what comes after it, after.
+    async onFile(_part, stream, before) {
+      const fields = readFields(before, task);
+      if (fields.model !== undefined) await judge(fields, fields.model);
+      return transcriber.receive(stream, signal);
+    },
+  });
+  const recording = form.file;
+  try {
+    const fields = readFields(form.fields, task);
+    const { model } = fields;
+    if (!recording || model === undefined) {
+      throw missingFields([...(recording ? [] : ['file']), ...(model === undefined ? ['model'] : [])]);
+    }
+    return { request: await judge(fields, model), recording };
+  } catch (thrown) {
+    await recording?.release();
+    throw thrown;
+  }
+}
+
+export async function findModel(id: string, { models }: DialectServices['transcriber']): Promise<ModelListing> {
+  const listing = await models.find(id);
+  if (listing) return listing;
+  throw new GatewayError('model-unknown', `The model \`${id}\` does not exist or you do not have access to it.`, {
+    field: 'model',
+  });
+}
+
+function interpret(fields: Fields, model: string, task: Task, cacheControl: string | null): OpenAIRequest {
+  refuseSpeakers(fields, model);
+  const format = fields.response_format as ResponseFormat;
+  const granularities = fields.timestamp_granularities ?? ['segment'];
+  const logprobs = fields.include?.includes('logprobs') ?? false;
+  const hasLogprobs = logprobs && (format === 'json' || fields.stream);
+  const warnings: string[] = [];
+  if (typeof fields.chunking_strategy === 'object') warnings.push('chunking_strategy: cut at silences, as by auto');
+  if (logprobs && !hasLogprobs) warnings.push('include: logprobs come with response_format=json only');
+
+  return {
+    transcription: {
+      model,
+      options: {
+        task,
+        language: readLanguage(fields),
+        prompt: [fields.keywords?.join(', '), fields.prompt].filter(Boolean).join('. ') || null,
+        temperature: fields.temperature,
+      },
+      cache: readCachePolicy(cacheControl),
+    },
+    format,
+    stream: fields.stream,
+    granularities: {
+      words: granularities.includes('word'),
+      segments: granularities.includes('segment') || granularities.length === 0,
+    },
+    logprobs: hasLogprobs,
+    warnings,
+  };
+}
+
+function refuseSpeakers(fields: Fields, model: string): void {
+  if (fields.response_format === 'diarized_json') {
+    throw new GatewayError(
+      'option-unsupported',
+      `response_format 'diarized_json' is not compatible with model '${model}'. Use 'json' or 'text' instead.`,
+      { field: 'response_format' },
+    );
+  }
+  for (const field of ['known_speaker_names', 'known_speaker_references'] as const) {
+    if (fields[field] === undefined) continue;
+    throw new GatewayError('option-unsupported', `${field} is not compatible with model '${model}'.`, { field });
+  }
+}
+
+/** One language pins the engine to it; among several it must find out. */
+function readLanguage({ language, languages = [] }: Fields): string | null {
+  if (language !== undefined && languages.length > 0) {
+    throw new GatewayError('field-invalid', "'language' and 'languages' cannot be used together.", {
+      field: 'languages',
+    });
+  }
+  const field = language === undefined ? 'languages' : 'language';
+  const codes = (language === undefined ? languages : [language]).map((input) => {
+    const code = languageCode(input);
+    if (code !== undefined) return code;
+    throw new GatewayError(
+      'field-invalid',
+      `Invalid language '${input}'. Language parameter must be specified in ISO-639-1 format.`,
+      { field },
+    );
+  });
+  return codes.length === 1 ? (codes[0] ?? null) : null;
+}
+
+function readCachePolicy(cacheControl: string | null): TranscriptionRequest['cache'] {
+  const directives = (cacheControl ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((directive) => directive.trim());
+  if (directives.includes('no-store')) return 'bypass';
+  return directives.includes('no-cache') ? 'refresh' : 'use';
+}

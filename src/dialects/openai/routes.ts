@@ -1,0 +1,136 @@
+// OpenAI's speech-to-text API: its routes, and the story of one request from the form to the answer. Owns what a client
+// of that API can see. How audio becomes text is the transcriber's.
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { GatewayError, toGatewayError } from '../../errors.ts';
+import type { HttpEnvironment } from '../../http/environment.ts';
+import { EVENT_STREAM_HEADERS, openEventStream } from '../../http/sse.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
+import type { Run } from '../../transcribe/recorded.ts';
+import type { Task } from '../../transcript/request.ts';
+import type { Transcript } from '../../transcript/transcript.ts';
+import type { Dialect, DialectServices } from '../dialect.ts';
+import { describeRoutes } from './description.ts';
+import { renderError, writeErrorBody } from './errors.ts';
+import { findModel, type OpenAIRequest, readRequest } from './request.ts';
+import { modelEntry, writeResponse } from './response.ts';
+import { streamRecords } from './stream.ts';
+
+type RequestContext = Context<HttpEnvironment>;
+
+/** The version that OpenAI's own answers name. */
+const OPENAI_VERSION = '2020-10-01';
+
+/** Nobody is there to read it; logs show it (nginx's code for a client that closed the request). */
+const CLIENT_CLOSED_REQUEST = 499;
+
+export function createOpenAIDialect(services: DialectServices, clock: Clock = systemClock): Dialect {
+  const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
+  const { models } = services.transcriber;
+  describeRoutes(routes.openAPIRegistry);
+
+  routes.post('/audio/transcriptions', (context) => answerUpload(context, 'transcribe', services, clock));
+  routes.post('/audio/translations', (context) => answerUpload(context, 'translate', services, clock));
+  routes.get('/models', async (context) => {
+    authenticate(context, services);
+    const installed = (await models.list()).filter((listing) => listing.installed);
+    return context.json({ object: 'list', data: installed.map(modelEntry) });
+  });
+  // Names hold slashes: `Systran/faster-whisper-base` arrives as it is or with %2F.
+  routes.get('/models/:id{.+}', async (context) => {
+    authenticate(context, services);
+    return context.json(modelEntry(await findModel(context.req.param('id'), services.transcriber)));
+  });
+
+  const allowed = {
+    '/audio/transcriptions': 'POST',
+    '/audio/translations': 'POST',
+    '/models': 'GET',
+    '/models/:id{.+}': 'GET',
+  };
+  for (const [path, methods] of Object.entries(allowed)) {
+    routes.all(path, (context) => {
+      context.header('allow', methods);
+      throw new GatewayError('method-unsupported', `Not allowed to ${context.req.method} on ${context.req.path}.`);
+    });
+  }
+  routes.onError((thrown, context) => {
+    const { status, headers, body } = renderError(toGatewayError(thrown), context.req.raw);
+    return context.json(body, status as ContentfulStatusCode, headers);
+  });
+  return { name: 'openai', routes, renderError };
+}
+
+async function answerUpload(
+  context: RequestContext,
+  task: Task,
+  services: DialectServices,
+  clock: Clock,
+): Promise<Response> {
+  authenticate(context, services);
+  const departure = new AbortController();
+  const signal = AbortSignal.any([context.req.raw.signal, departure.signal]);
+  try {
+    const upload = { headers: context.req.raw.headers, body: readBody(context), task };
+    const { request, recording } = await readRequest(upload, services, signal);
+    const run = await services.transcriber.transcribe(recording, request.transcription, signal);
+    if (request.stream) return await answerStream(context, run, request, { services, clock, departure });
+
+    const { contentType, body } = writeResponse(await lastTranscript(run), request);
+    return context.body(body, 200, { ...answerHeaders(context, run, request), 'content-type': contentType });
+  } catch (thrown) {
+    if (hasLeft(context, signal)) return context.body(null, CLIENT_CLOSED_REQUEST as ContentfulStatusCode);
+    throw thrown;
+  }
+}
+
+async function answerStream(
+  context: RequestContext,
+  run: Run,
+  request: OpenAIRequest,
+  of: { services: DialectServices; clock: Clock; departure: AbortController },
+): Promise<Response> {
+  const stream = await openEventStream(streamRecords(run.events, request), {
+    clock: of.clock,
+    onCancel: () => of.departure.abort(),
+    renderFailure(thrown) {
+      const error = toGatewayError(thrown);
+      // The status line said 200 long ago, so this failure shows in no access log.
+      of.services.log.error({ err: thrown, requestId: context.var.requestId }, 'failed while streaming');
+      return JSON.stringify(writeErrorBody(error));
+    },
+  });
+  return context.body(stream, 200, { ...answerHeaders(context, run, request), ...EVENT_STREAM_HEADERS });
+}
+
+async function lastTranscript(run: Run): Promise<Transcript> {
+  for await (const event of run.events) if (event.type === 'transcript-final') return event.transcript;
+  throw new GatewayError('engine-failed', 'The transcription ended without a result.');
+}
+
+/** The socket is asked too: a torn upload shows as a parsing failure a moment before the signal fires. */
+function hasLeft({ env }: RequestContext, signal: AbortSignal): boolean {
+  return signal.aborted || env?.incoming?.socket.destroyed === true;
+}
+
+/** Before the body is read: a stranger's upload is not taken in. */
+function authenticate({ req }: RequestContext, { keys }: DialectServices): void {
+  keys.check(/^bearer\s+(\S+)\s*$/i.exec(req.header('authorization') ?? '')?.[1]);
+}
+
+function readBody({ env, req }: RequestContext): Readable {
+  if (env?.incoming) return env.incoming;
+  return req.raw.body ? Readable.fromWeb(req.raw.body as NodeReadableStream) : Readable.from([]);
+}
+
+function answerHeaders(context: RequestContext, run: Run, request: OpenAIRequest): Record<string, string> {
+  return {
+    'openai-version': OPENAI_VERSION,
+    'openai-processing-ms': String(Math.round(performance.now() - context.var.receivedAtMs)),
+    'x-cache': run.cache,
+    ...(request.warnings.length > 0 && { 'x-warning': request.warnings.join('; ') }),
+  };
+}

@@ -1,0 +1,78 @@
+// Server-sent events over one response: framing, pings, backpressure, and the moment the response commits to a stream.
+// What the records say, and what a failure looks like among them, belongs to the dialects.
+import type { Clock } from '../lib/clock.ts';
+
+/** Under the idle limits that proxies have been seen to use (30 s and more). */
+export const PING_INTERVAL_MS = 15_000;
+
+/** Until then a failure can still be an ordinary status; after it, a client deserves its headers. */
+export const FIRST_RECORD_WAIT_MS = 10_000;
+
+export interface EventStreamOptions {
+  clock: Clock;
+  /** The last record after `records` threw; the stream ends with it. */
+  renderFailure(thrown: unknown): string;
+  /** The client left; `records` are returned right after. */
+  onCancel(): void;
+}
+
+/** Sent with every stream; the last keeps nginx from collecting records before it passes them on. */
+export const EVENT_STREAM_HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache',
+  'x-accel-buffering': 'no',
+};
+
+/**
+ * Turns records (each one line of data) into the body of a response. Rejects with what `records` throws before the
+ * first record, if that comes within FIRST_RECORD_WAIT_MS. A record is asked for only when the client has taken the last.
+ */
+export async function openEventStream(
+  records: AsyncGenerator<string>,
+  { clock, renderFailure, onCancel }: EventStreamOptions,
+): Promise<ReadableStream<Uint8Array>> {
+  const encoder = new TextEncoder();
+  let cancelled = false;
+  let next: Promise<IteratorResult<string>> | undefined = records.next();
+  await within(clock, FIRST_RECORD_WAIT_MS, next);
+
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const send = (text: string) => {
+          if (!cancelled) controller.enqueue(encoder.encode(text));
+        };
+        next ??= records.next();
+        try {
+          const result = await within(clock, PING_INTERVAL_MS, next);
+          if (result === undefined) return send(': ping\n\n');
+          next = undefined;
+          if (!result.done) return send(`data: ${result.value}\n\n`);
+        } catch (thrown) {
+          if (!cancelled) send(`data: ${renderFailure(thrown)}\n\n`);
+        }
+        if (!cancelled) controller.close();
+      },
+      async cancel() {
+        cancelled = true;
+        onCancel();
+        // A pending record settles when its source sees the cancellation; `return` then runs the source's clean-up.
+        await records.return(undefined).catch(() => {});
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** What `promise` resolves to, or undefined once `limitMs` has passed. The promise stays usable. */
+async function within<T>(clock: Clock, limitMs: number, promise: Promise<T>): Promise<T | undefined> {
+  let stop = () => {};
+  const elapsed = new Promise<undefined>((resolve) => {
+    stop = clock.after(limitMs, () => resolve(undefined));
+  });
+  try {
+    return await Promise.race([promise, elapsed]);
+  } finally {
+    stop();
+  }
+}
