@@ -117,21 +117,21 @@ describe('files in the folder', () => {
     await expect(store.resolve('mine', 'transcribe')).rejects.toMatchObject({ code: 'model-unknown' });
   });
 
-  it('does not serve one that went away or changed since it was listed', async () => {
-    await putModel(directory, 'gone');
-    await putModel(directory, 'growing');
+  it.each<[string, (path: string) => Promise<unknown>]>([
+    ['went away', (path) => unlink(path)],
+    ['grew', (path) => writeFile(path, modelFile({}, 'more weights'))],
+  ])('does not serve one that %s since it was listed', async (what, change) => {
+    const path = await putModel(directory, 'mine');
     const store = await openStore();
     await store.list();
-    await unlink(join(directory, 'ggml-gone.bin'));
-    await putModel(directory, 'growing', {}, 'more weights');
-    for (const name of ['gone', 'growing']) {
-      await expect(store.resolve(name, 'transcribe')).rejects.toMatchObject({
-        code: 'model-not-ready',
-        retryAfterSeconds: 5,
-        message: expect.not.stringContaining(directory),
-      });
-    }
-    expect((await store.resolve('growing', 'transcribe')).bytes).toBe(60);
+    await change(path);
+    await expect(store.resolve('mine', 'transcribe')).rejects.toMatchObject({
+      code: 'model-not-ready',
+      retryAfterSeconds: 5,
+      message: expect.not.stringContaining(directory),
+    });
+    // By now it has looked again.
+    expect((await store.find('mine'))?.installed).toBe(what === 'grew' ? true : undefined);
   });
 
   it('takes ranks from the settings', async () => {
