@@ -1,0 +1,15 @@
+// Says after the run what could not be run on this machine, where nobody can overlook it.
+import { preparePython } from './openai/python-sdk.ts';
+import { processesAreVisible } from './processes.ts';
+
+const omitted: string[] = [];
+
+export async function setup(): Promise<void> {
+  const python = await preparePython();
+  if ('missing' in python) omitted.push(`The Python SDK was NOT tested: ${python.missing}.`);
+  if (!processesAreVisible) omitted.push('Leftover processes were NOT looked for: this needs /proc.');
+}
+
+export function teardown(): void {
+  for (const sentence of omitted) console.warn(`\n  ${sentence}`);
+}

@@ -1,0 +1,99 @@
+// What the SDKs do when the server is full or its engine dies: the stand-in engine makes both happen on time.
+import { createReadStream } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { clip, SPEECH_PATH, speech } from '../audio.ts';
+import { eventually, paced, useGateway } from '../gateway.ts';
+import { expectError, formOf, transcribe } from '../requests.ts';
+import { MAJORS, type Major } from './majors.ts';
+
+const major = (wanted: number) => MAJORS.find((candidate) => candidate.major === wanted) as Major;
+
+describe('with one request running and one waiting, and no room for more', () => {
+  const gateway = useGateway({ ...paced({ speed: 5 }), QUEUE_MAX: '1' });
+
+  /** Fills the device for two seconds and the queue behind it; resolves once a third request is refused. */
+  async function fill(variant: number) {
+    const running = [1, 2].map((half) =>
+      transcribe(gateway().url, formOf([['model', 'whisper-1']], { bytes: clip(5, variant * 10 + half) })),
+    );
+    const refusal = await eventually(async () => {
+      const answer = await transcribe(gateway().url, formOf([['model', 'whisper-1']], { bytes: clip(0.5, variant) }), {
+        headers: { 'cache-control': 'no-cache' },
+      });
+      expect(answer.status).toBe(429);
+      return answer;
+    }, 3000);
+    return { running, refusal };
+  }
+
+  test('the refusal is a 429 that says when to come back', async () => {
+    const { running, refusal } = await fill(1);
+    expectError(refusal, 429, { type: 'requests', code: 'rate_limit_exceeded' });
+    expect(refusal.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    for (const answer of await Promise.all(running)) expect(answer.status).toBe(200);
+  });
+
+  test('openai 7 comes back with the same file and succeeds', async () => {
+    const { OpenAI, toFile } = major(7);
+    const statuses: number[] = [];
+    const client = new OpenAI({
+      apiKey: 'none',
+      baseURL: `${gateway().url}/v1`,
+      fetch: async (input, init) => {
+        const answer = await fetch(input, init);
+        statuses.push(answer.status);
+        return answer;
+      },
+      maxRetries: 5,
+    });
+    const { running } = await fill(2);
+    const file = await toFile(speech(), 'speech.wav');
+    const { text } = await client.audio.transcriptions.create({ model: 'whisper-1', file });
+    expect(text).not.toBe('');
+    expect(statuses.length).toBeGreaterThan(1);
+    expect(statuses).toEqual([...Array(statuses.length - 1).fill(429), 200]);
+    await Promise.all(running);
+  });
+
+  test('openai 4 fails at once instead of repeating an upload without its bytes', async () => {
+    const { OpenAI } = major(4);
+    const client = new OpenAI({ apiKey: 'none', baseURL: `${gateway().url}/v1` });
+    const { running } = await fill(3);
+    const startedMs = performance.now();
+    await expect(
+      client.audio.transcriptions.create({ model: 'whisper-1', file: createReadStream(SPEECH_PATH) }),
+    ).rejects.toThrow(OpenAI.RateLimitError);
+    expect(performance.now() - startedMs).toBeLessThan(1000);
+    await Promise.all(running);
+  });
+});
+
+describe('with an engine that crashes in the first request it is given, and again when that is repeated', () => {
+  const gateway = useGateway(paced({ speed: 5, crashOn: 1 }));
+
+  test.each(MAJORS)('openai $major throws an APIError out of a stream that had begun', async ({ OpenAI }) => {
+    const client = new OpenAI({ apiKey: 'none', baseURL: `${gateway().url}/v1`, maxRetries: 0 });
+    const stream = await client.audio.transcriptions.create({
+      model: 'gpt-4o-transcribe',
+      file: createReadStream(SPEECH_PATH),
+      stream: true,
+    });
+    const types: string[] = [];
+    const error = await (async () => {
+      for await (const event of stream) types.push(event.type);
+    })().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(new Set(types)).toEqual(new Set(['transcript.text.delta']));
+    expect(error).toBeInstanceOf(OpenAI.APIError);
+    expect((error as Error).message).toMatch(/\S/);
+  });
+
+  test('without a stream it is a 500 in the usual envelope, and the next request finds a new engine', async () => {
+    const answer = await transcribe(gateway().url, formOf([['model', 'whisper-1']], { bytes: clip(2, 77) }));
+    expectError(answer, 500, { type: 'server_error' });
+    const health = await fetch(`${gateway().url}/ready`);
+    expect(health.status).toBe(200);
+  });
+});
