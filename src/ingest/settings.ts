@@ -14,7 +14,7 @@ export const ingestSettings = z.object({
     .describe('How many uploads may wait for `ffmpeg`; beyond that they are refused.'),
   DECODE_SECONDS_MAX: env.number(300, { min: 1 }).describe('How long `ffmpeg` may work on one upload.'),
   DECODE_MEMORY_BYTES_MAX: env
-    .integer(2 * 1024 ** 3, { min: 256 * 1024 ** 2 })
+    .integer(2 * 1024 ** 3, { min: 1024 ** 3 })
     .describe('Address space that one `ffmpeg` process may take.'),
   FFMPEG_BIN: env.text('ffmpeg').describe('The `ffmpeg` program: a name on the PATH or a path.'),
 });
