@@ -85,7 +85,7 @@ export class Disk {
   }
 
   read(key: string): Promise<StoredText | undefined> {
-    return this.#attempt(async ({ texts }) => {
+    return this.#read(async ({ texts }) => {
       const row = await texts.getRaw<string>(key);
       return row && { text: String(row.value), expiresAtMs: Number(row.expires) };
     });
@@ -99,7 +99,7 @@ export class Disk {
       return;
     }
     this.#waitingBytes += bytes;
-    const written = this.#enqueue(async (table) => {
+    const written = this.#change(async (table) => {
       await table.texts.set(key, text);
       await this.#trim(table);
     });
@@ -109,14 +109,14 @@ export class Disk {
   }
 
   delete(key: string): void {
-    this.#enqueue(async ({ texts }) => {
+    void this.#change(async ({ texts }) => {
       await texts.delete(key);
     });
   }
 
   /** Undefined when nothing can be kept on disk. */
   size(): Promise<{ entries: number; bytes: number } | undefined> {
-    return this.#attempt(async ({ sqlite }) => {
+    return this.#read(async ({ sqlite }) => {
       const [[{ entries }], [{ bytes }]] = await Promise.all([sqlite.query(COUNT), sqlite.query(FILE_BYTES)]);
       return { entries, bytes };
     });
@@ -125,26 +125,41 @@ export class Disk {
   /** Writes what waits, then lets the file go. */
   close(): Promise<void> {
     this.#cancelSweep();
-    return this.#enqueue(async ({ texts }) => {
+    return this.#change(async ({ texts }) => {
       this.#table = undefined;
       await texts.disconnect();
     });
   }
 
-  #enqueue(change: (table: Table) => Promise<void>): Promise<void> {
-    this.#background = this.#background.then(() => this.#attempt(change));
-    return this.#background;
-  }
-
-  async #attempt<Result>(operation: (table: Table) => Promise<Result>): Promise<Result | undefined> {
+  /** Reads do not wait in the line. */
+  async #read<Result>(query: (table: Table) => Promise<Result>): Promise<Result | undefined> {
     const table = this.#table;
     if (!table) return undefined;
     try {
-      return await operation(table);
+      return await query(table);
     } catch (error) {
-      if (isDamage(error)) this.#background = this.#background.then(() => this.#replace(table, error));
-      else this.#report('The cache file cannot be used at the moment; requests go on without it.', error);
+      void this.#change(() => this.#recover(table, error));
       return undefined;
+    }
+  }
+
+  #change(change: (table: Table) => Promise<void>): Promise<void> {
+    this.#background = this.#background.then(async () => {
+      const table = this.#table;
+      if (!table) return;
+      await change(table).catch((error) => this.#recover(table, error));
+    });
+    return this.#background;
+  }
+
+  async #recover(table: Table, error: unknown): Promise<void> {
+    if (!isDamage(error)) {
+      this.#report('The cache file cannot be used at the moment; requests go on without it.', error);
+    } else if (this.#table === table) {
+      // The first to meet the damage replaces the file; others may meet the same damage later.
+      this.#table = undefined;
+      await table.texts.disconnect().catch(() => {}); // SQLite may find the damage again when it closes the file.
+      await this.#startAnew(error);
     }
   }
 
@@ -158,7 +173,7 @@ export class Disk {
   }
 
   #sweepNowAndThen(): void {
-    this.#enqueue(async ({ sqlite }) => {
+    void this.#change(async ({ sqlite }) => {
       for (;;) {
         const nowMs = Date.now();
         const deleted = await sqlite.query(DELETE_OVERDUE, String(nowMs), String(nowMs + this.#options.ageMs));
@@ -177,14 +192,6 @@ export class Disk {
       if (isDamage(error)) await this.#startAnew(error);
       else this.#goWithout(error);
     }
-  }
-
-  /** Several operations may meet the same damage: only the first replaces the file, and none does once closed. */
-  async #replace(table: Table, damage: unknown): Promise<void> {
-    if (this.#table !== table) return;
-    this.#table = undefined;
-    await table.texts.disconnect().catch(() => {}); // SQLite may find the damage again when it closes the file.
-    await this.#startAnew(damage);
   }
 
   async #startAnew(damage: unknown): Promise<void> {
@@ -248,7 +255,7 @@ async function setAside(path: string): Promise<string> {
   const prefix = `${basename(path)}.damaged-`;
   const asidePath = join(dirname(path), prefix + new Date().toISOString().replaceAll(':', '-'));
   await rename(path, asidePath);
-  // A log left behind would be read into the new file.
+  // The adapter never closes a connection whose first statement failed: the new file must not share these with it.
   await Promise.all(['-wal', '-shm', '-journal'].map((suffix) => rm(path + suffix, { force: true })));
   const damaged = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix)).sort();
   const old = damaged.slice(0, -DAMAGED_FILES_KEPT);

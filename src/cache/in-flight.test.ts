@@ -232,12 +232,13 @@ describe('leaving', () => {
   test('a run that ignores its signal is stopped at its next event', async () => {
     const inFlight = new InFlight<Event>();
     const gate = Promise.withResolvers<void>();
+    let reported = 0;
     let cleaned = false;
     const caller = new AbortController();
     const deaf = async function* (): AsyncGenerator<Event> {
       try {
         await gate.promise;
-        for (;;) yield draft(0);
+        for (;;) yield draft(reported++);
       } finally {
         cleaned = true;
       }
@@ -246,6 +247,7 @@ describe('leaving', () => {
     caller.abort();
     gate.resolve();
     await settle();
+    expect(reported).toBe(1);
     expect(cleaned).toBe(true);
   });
 

@@ -85,7 +85,7 @@ class Run<Event extends { type: string }> {
   leave(caller: Caller<Event>): void {
     if (!this.#callers.delete(caller)) return;
     this.#wake();
-    if (this.#callers.size > 0 || this.outcome) return;
+    if (this.#callers.size > 0) return;
     this.#onOver();
     this.#abort.abort();
   }
