@@ -32,7 +32,8 @@ const DAMAGE_CODES = new Set([
 
 // Keyv's adapter neither bounds the file nor deletes what has expired. A row begins with the time at which it expires, in
 // milliseconds and always 13 digits long, so this one expression orders rows by age; it is indexed.
-const EXPIRES = 'substr(value, 1, 13)';
+const EXPIRES_DIGITS = 13;
+const EXPIRES = `substr(value, 1, ${EXPIRES_DIGITS})`;
 const PREPARE = [
   'PRAGMA journal_mode = WAL',
   'PRAGMA synchronous = NORMAL',
@@ -233,7 +234,10 @@ async function connect(path: string, ageMs: number): Promise<Table> {
     emitErrors: false,
     // The text is JSON already: to wrap it in JSON once more would escape every quote in it.
     serialize: ({ value, expires }) => `${expires} ${value}`,
-    deserialize: (row) => ({ value: row.slice(14) as never, expires: Number(row.slice(0, 13)) }),
+    deserialize: (row) => ({
+      value: row.slice(EXPIRES_DIGITS + 1) as never,
+      expires: Number(row.slice(0, EXPIRES_DIGITS)),
+    }),
   });
   try {
     const [{ auto_vacuum: vacuumMode }] = await sqlite.query('PRAGMA auto_vacuum');
