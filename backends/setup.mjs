@@ -1,0 +1,65 @@
+// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run.
+// Each step is skipped when already true and may be interrupted anywhere. Plain JavaScript without dependencies, because it
+// is what installs them, on any Node from 18 on.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stopRunning } from './command.mjs';
+import { withLock } from './lock.mjs';
+import { ensureDependencies } from './steps/dependencies.mjs';
+import { ensureDocsPage } from './steps/docs-page.mjs';
+import { ensureEngine } from './steps/engine.mjs';
+import { ensureDefaultModel, ensureTestModels } from './steps/models.mjs';
+import { ensurePrograms } from './steps/programs.mjs';
+import { createTerminal, SetupError } from './steps/terminal.mjs';
+
+const NODE_MAJOR_MIN = 18;
+
+const terminal = createTerminal(process.stdout);
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+async function main() {
+  const mode = process.argv[2];
+  if (mode !== 'start' && mode !== 'test') throw new SetupError('Run: node backends/setup.mjs start (or test)');
+  if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
+    throw new SetupError(
+      `Node ${process.versions.node} is too old. Install Node ${NODE_MAJOR_MIN} or newer: https://nodejs.org/en/download`,
+    );
+  }
+  if (process.platform === 'win32') throw new SetupError('Windows is not supported. Run it inside WSL: wsl --install');
+  await withLock(join(root, 'build', 'setup.lock'), { onWait: sayOnce() }, ({ keep }) =>
+    setUp({ root, mode, environment: process.env, terminal, keepLock: keep }),
+  );
+}
+
+/** @param {import('./steps/context.mjs').Context} context */
+async function setUp(context) {
+  await ensureDependencies(context);
+  await ensurePrograms(context, ['ffmpeg', 'ffprobe']);
+  context.terminal.done('ffmpeg');
+  const device = await ensureEngine(context);
+  if (context.mode === 'test') await ensureTestModels(context);
+  else await ensureDefaultModel(context, device);
+  await ensureDocsPage(context);
+}
+
+function sayOnce() {
+  let isSaid = false;
+  return (/** @type {import('./lock.mjs').Holder | undefined} */ holder) => {
+    if (!isSaid)
+      terminal.note(`waiting for another setup (process ${holder?.processIds.join(', ') ?? 'unknown'}) to end`);
+    isSaid = true;
+  };
+}
+
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+  process.once(signal, () => {
+    stopRunning();
+    terminal.fail(`Interrupted. Run it again to go on: npm ${process.argv[2] ?? 'start'}`);
+    process.exit(1);
+  });
+}
+
+main().catch((error) => {
+  terminal.fail(error instanceof SetupError ? error.message : `Setup failed: ${error?.message ?? error}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,210 @@
+// Model weights: those the tests need, or the best default that this machine can hold and its sources can deliver.
+import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { downloadStep } from './context.mjs';
+import { gpuMemoryMb } from './graphics.mjs';
+import { megabytes, SetupError } from './terminal.mjs';
+
+/** How long a model that could not be had is not asked for again, so that the next start is quick. */
+const UNAVAILABLE_MS = 24 * 60 * 60_000;
+/** Every ggml file begins with this. */
+const GGML_MAGIC = 'lmgg';
+
+/**
+ * @typedef {import('./context.mjs').Context} Context
+ * @typedef {{ bytes: number, sha256?: string, sha1?: string, memoryMb: number, sources: import('../download.mjs').Source[] }} CatalogueModel
+ * @typedef {object} Catalogue
+ * @property {Record<string, CatalogueModel>} models
+ * @property {{ gpu: string[], cpu: string[] }} defaults
+ * @property {string[]} tests
+ * @property {Record<string, string>} aliases
+ */
+
+/** @param {Context} context */
+export async function ensureTestModels(context) {
+  const catalogue = await readCatalogue(context);
+  for (const name of catalogue.tests) {
+    await obtain(context, catalogue, name).catch((error) => {
+      throw new SetupError(`The tests need the model '${name}'. ${sentence(error)} Try again: npm test`);
+    });
+  }
+  context.terminal.done(`models: ${catalogue.tests.join(', ')}`);
+}
+
+/**
+ * @param {Context} context
+ * @param {'gpu' | 'cpu'} device
+ */
+export async function ensureDefaultModel(context, device) {
+  const catalogue = await readCatalogue(context);
+  const asked = context.environment.DEFAULT_MODEL?.trim();
+  const name = asked ? (catalogue.aliases[asked] ?? asked) : 'default';
+  if (name === 'default') await ensureBestModel(context, catalogue, device);
+  else await ensureNamedModel(context, catalogue, name);
+}
+
+/**
+ * @param {Context} context
+ * @param {Catalogue} catalogue
+ * @param {string} name
+ */
+async function ensureNamedModel(context, catalogue, name) {
+  const isDropped = !catalogue.models[name] && (await sizeOf(modelPath(context, name))) > 0;
+  if (!catalogue.models[name] && !isDropped) {
+    const known = Object.keys(catalogue.models).join(', ');
+    throw new SetupError(
+      `DEFAULT_MODEL=${name} is not a known model, and ${modelPath(context, name)} does not exist. Known: ${known}.`,
+    );
+  }
+  if (!isDropped) {
+    await obtain(context, catalogue, name).catch((error) => {
+      throw new SetupError(
+        `DEFAULT_MODEL=${name} cannot be had. ${sentence(error)} Put the file at ${modelPath(context, name)}, or let one be chosen: env -u DEFAULT_MODEL npm start`,
+      );
+    });
+  }
+  context.terminal.done(`model: ${name}`);
+}
+
+/**
+ * @param {Context} context
+ * @param {Catalogue} catalogue
+ * @param {'gpu' | 'cpu'} device
+ */
+async function ensureBestModel(context, catalogue, device) {
+  const names = catalogue.defaults[device];
+  const best = names[0];
+  if (best && (await isPresent(context, catalogue, best))) return context.terminal.done(`model: ${best}`);
+  const fitting = device === 'gpu' ? await fittingModels(context, catalogue, names) : names;
+  const unavailable = await readUnavailable(context);
+  /** @type {Map<string, unknown>} */
+  const failures = new Map();
+  for (const name of fitting) {
+    if (unavailable[name] && !(await isPresent(context, catalogue, name))) continue;
+    try {
+      await obtain(context, catalogue, name);
+    } catch (error) {
+      failures.set(name, error);
+      continue;
+    }
+    await rememberUnavailable(context, unavailable, [...failures.keys()]);
+    return report(context, fitting, name, failures);
+  }
+  // Everything was asked now or today, and nothing came: whoever asks again should ask everything.
+  await rememberUnavailable(context, {}, []);
+  const reasons = [...failures.values()].map(sentence);
+  throw new SetupError(
+    `No model could be had. ${reasons[0] ?? ''} Try again: npm start; or put a ggml model into ${modelsFolder(context)} and name it: DEFAULT_MODEL=<name> npm start`,
+  );
+}
+
+/**
+ * @param {Context} context
+ * @param {readonly string[]} names
+ * @param {string} chosen
+ * @param {Map<string, unknown>} failures
+ */
+function report({ terminal }, names, chosen, failures) {
+  const best = names[0];
+  if (chosen === best) return terminal.done(`model: ${chosen}`);
+  if (failures.has(best ?? '')) {
+    terminal.warn(`the model '${best}' cannot be had. ${sentence(failures.get(best ?? ''))}`);
+    terminal.warn(`using '${chosen}', which understands less. To try '${best}' again: DEFAULT_MODEL=${best} npm start`);
+  }
+  terminal.done(`model: ${chosen} (instead of ${best}; DEFAULT_MODEL=${best} npm start tries that again)`);
+}
+
+/**
+ * @param {Context} context
+ * @param {Catalogue} catalogue
+ * @param {readonly string[]} names
+ */
+async function fittingModels({ environment }, catalogue, names) {
+  const largestMb = Math.max(0, ...(await gpuMemoryMb(environment)));
+  return names.filter((name) => (catalogue.models[name]?.memoryMb ?? Number.POSITIVE_INFINITY) <= largestMb);
+}
+
+/**
+ * @param {Context} context
+ * @param {Catalogue} catalogue
+ * @param {string} name
+ */
+async function obtain(context, catalogue, name) {
+  const model = catalogue.models[name];
+  if (!model) throw new Error(`The catalogue does not know '${name}'.`);
+  if (await isPresent(context, catalogue, name)) return;
+  const target = modelPath(context, name);
+  const presentBytes = await sizeOf(target);
+  if (presentBytes > 0) {
+    context.terminal.note(`${target} has ${presentBytes} bytes instead of ${model.bytes}: fetching it again`);
+  }
+  const { bytes, sha256, sha1, sources } = model;
+  const label = `model ${name} (${megabytes(bytes)})`;
+  await downloadStep(context, label, { target, bytes, sha256, sha1, sources, verify: verifyHeader });
+}
+
+/** A file of the right size was verified when it came; hashing it at each start would take seconds. @param {Context} context @param {Catalogue} catalogue @param {string} name */
+async function isPresent(context, catalogue, name) {
+  return (await sizeOf(modelPath(context, name))) === catalogue.models[name]?.bytes;
+}
+
+/** @param {string} path */
+async function verifyHeader(path) {
+  const file = await open(path, 'r');
+  try {
+    const { buffer } = await file.read(Buffer.alloc(GGML_MAGIC.length), 0, GGML_MAGIC.length, 0);
+    if (buffer.toString('latin1') !== GGML_MAGIC) throw new Error('it is no ggml file');
+  } finally {
+    await file.close();
+  }
+}
+
+/** @param {Context} context @returns {Promise<Catalogue>} */
+async function readCatalogue({ root }) {
+  return JSON.parse(await readFile(join(root, 'src', 'models', 'catalogue.json'), 'utf8'));
+}
+
+/** @param {Context} context */
+const modelsFolder = ({ root, environment }) => resolve(root, environment.MODELS_DIR || 'models');
+/** @param {Context} context @param {string} name */
+const modelPath = (context, name) => join(modelsFolder(context), `ggml-${name}.bin`);
+/** @param {Context} context */
+const unavailablePath = (context) => join(modelsFolder(context), '.unavailable.json');
+
+/**
+ * @param {Context} context
+ * @returns {Promise<Record<string, number>>} name → when it could not be had, less than a day ago
+ */
+async function readUnavailable(context) {
+  try {
+    /** @type {Record<string, number>} */
+    const remembered = JSON.parse(await readFile(unavailablePath(context), 'utf8'));
+    return Object.fromEntries(Object.entries(remembered).filter(([, atMs]) => Date.now() - atMs < UNAVAILABLE_MS));
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * @param {Context} context
+ * @param {Record<string, number>} before
+ * @param {string[]} names
+ */
+async function rememberUnavailable(context, before, names) {
+  const path = unavailablePath(context);
+  const now = Object.fromEntries(names.map((name) => [name, Date.now()]));
+  await mkdir(modelsFolder(context), { recursive: true });
+  await writeFile(`${path}.new`, JSON.stringify({ ...before, ...now }));
+  await rename(`${path}.new`, path);
+}
+
+/** @param {string} path */
+async function sizeOf(path) {
+  return (await stat(path).catch(() => ({ size: 0 }))).size;
+}
+
+/** @param {unknown} error */
+function sentence(error) {
+  const text = error instanceof Error ? error.message : String(error);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
