@@ -1,6 +1,6 @@
 // How an engine is started: which program, with which arguments and environment. Reads the file system, starts nothing.
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
@@ -38,6 +38,12 @@ export function findEngine(
       ? 'There is no whisper-server yet: run `npm start`, which builds it, or set WHISPER_SERVER_BIN.'
       : `WHISPER_SERVER_BIN is ${wanted}, which is not a program that can be run.`,
   );
+}
+
+/** Distinguishes one build of the engine from another without reading it. */
+export function identifyEngine(path: string): string {
+  const { size, mtimeMs } = statSync(path);
+  return `${path} ${size} ${mtimeMs}`;
 }
 
 export function describeLaunch(of: {

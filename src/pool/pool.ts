@@ -12,7 +12,7 @@ import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { infer } from './client.ts';
 import { createMemoryProbe, discoverDevices } from './devices.ts';
-import { describeLaunch, findEngine } from './launch.ts';
+import { describeLaunch, findEngine, identifyEngine } from './launch.ts';
 import { noteEngine, reapLeftovers, residentMb } from './leftovers.ts';
 import { EngineProcess } from './process.ts';
 import type { Backend, Device, Effects } from './protocol.ts';
@@ -24,6 +24,8 @@ const WARM_UP_MS = 1_000;
 
 export interface Pool extends Effects {
   readonly devices: Device[];
+  /** Which program the engines are; another after it was rebuilt or replaced. */
+  readonly engine: string;
   /** Ends every engine and resolves when all are gone. Nothing can be started afterwards. */
   stopAll(): Promise<void>;
 }
@@ -61,6 +63,7 @@ interface Parts extends Required<PoolDependencies> {
 
 class EnginePool implements Pool {
   readonly devices: Device[];
+  readonly engine: string;
   readonly memoryFreeMb: Effects['memoryFreeMb'];
   readonly #parts: Parts;
   readonly #engines = new Set<EngineProcess>();
@@ -72,6 +75,7 @@ class EnginePool implements Pool {
   constructor(parts: Parts) {
     this.#parts = parts;
     this.devices = parts.devices;
+    this.engine = identifyEngine(parts.enginePath);
     this.memoryFreeMb = createMemoryProbe(parts.environment, parts.clock);
     process.on('exit', this.#killAll);
   }
