@@ -61,7 +61,7 @@ function collect(form: readonly FormField[]): Record<string, unknown> {
     if (!kind || value.trim() === '') continue;
     if (kind === 'list') collected[name] = [...((collected[name] as unknown[]) ?? []), ...readList(value)];
     else if (kind === 'object') collected[name] = readObject(collected[name], key, value);
-    else if (kind === 'number') collected[name] = Number.isFinite(Number(value)) ? Number(value) : value;
+    else if (kind === 'number') collected[name] = readNumber(value);
     else if (kind === 'flag') collected[name] = FLAGS.get(value.trim().toLowerCase()) ?? value;
     else collected[name] = value;
   }
@@ -75,6 +75,12 @@ const FLAGS: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
+/** What is no finite number stays text, which the schema refuses. */
+function readNumber(value: string): number | string {
+  const number = Number(value);
+  return Number.isFinite(number) ? number : value;
+}
+
 function readList(value: string): unknown[] {
   const parsed = parseJson(value);
   return Array.isArray(parsed) ? parsed : [value];
@@ -82,7 +88,7 @@ function readList(value: string): unknown[] {
 
 /** `name[key]=value` parts one by one, or the whole as a JSON string or a bare word. */
 function readObject(soFar: unknown, key: string | undefined, value: string): unknown {
-  if (key) return { ...(typeof soFar === 'object' ? soFar : {}), [key]: value };
+  if (key) return { ...(typeof soFar === 'object' ? soFar : {}), [key]: readNumber(value) };
   const parsed = parseJson(value);
   if (parsed === null) return undefined;
   return parsed ?? value;

@@ -77,9 +77,11 @@ function interpret(fields: Fields, model: string, task: Task, cacheControl: stri
   const granularities = fields.timestamp_granularities ?? ['segment'];
   const logprobs = fields.include?.includes('logprobs') ?? false;
   const hasLogprobs = logprobs && (format === 'json' || fields.stream);
-  const warnings: string[] = [];
-  if (typeof fields.chunking_strategy === 'object') warnings.push('chunking_strategy: cut at silences, as by auto');
-  if (logprobs && !hasLogprobs) warnings.push('include: logprobs come with response_format=json only');
+  const warnings = [
+    typeof fields.chunking_strategy === 'object' && 'chunking_strategy: cut at silences, as by auto',
+    logprobs && !hasLogprobs && 'include: logprobs come with response_format=json only',
+    fields.stream && format !== 'json' && format !== 'text' && 'response_format: a stream carries text only',
+  ].filter((warning) => warning !== false);
 
   return {
     transcription: {

@@ -283,6 +283,12 @@ describe('answers', () => {
     const response = await transcribe([['chunking_strategy', '{"type":"server_vad","threshold":0.9}']]);
     expect(response.headers.get('x-warning')).toContain('chunking_strategy');
     expect((await transcribe([['chunking_strategy', 'auto']])).headers.get('x-warning')).toBeNull();
+    const stream = await transcribe([
+      ['stream', 'true'],
+      ['response_format', 'srt'],
+    ]);
+    expect(stream.headers.get('x-warning')).toContain('response_format');
+    await stream.text();
   });
 });
 
@@ -385,18 +391,29 @@ describe('models', () => {
   });
 });
 
-test('a body straight from the socket is read without the Request', async () => {
-  const request = new Request('http://gateway/', { method: 'POST', body: formOf([MODEL, FILE]) });
-  const incoming = Object.assign(Readable.from([Buffer.from(await request.arrayBuffer())]), {
-    socket: { destroyed: false },
+describe('a body straight from the socket', () => {
+  const send = async (incoming: Readable, socketDestroyed: boolean) =>
+    app.request(
+      '/audio/transcriptions',
+      { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=b' } },
+      { incoming: Object.assign(incoming, { socket: { destroyed: socketDestroyed } }) },
+    );
+  const START = Buffer.from('--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nRIFF');
+  const END = Buffer.from('\r\n--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhisper-1\r\n--b--\r\n');
+
+  test('is read without the Request', async () => {
+    expect((await send(Readable.from([START, END]), false)).status).toBe(200);
+    expect(transcriber.uploads).toHaveLength(1);
   });
-  const response = await app.request(
-    '/audio/transcriptions',
-    { method: 'POST', headers: { 'content-type': request.headers.get('content-type') ?? '' } },
-    { incoming },
-  );
-  expect(response.status).toBe(200);
-  expect(transcriber.uploads).toHaveLength(1);
+
+  test('that is torn off by the caller is no bad form', async () => {
+    const incoming = new Readable({ read() {} });
+    const answer = send(incoming, true);
+    incoming.push(START);
+    await settle();
+    incoming.destroy();
+    expect((await answer).status).toBe(499);
+  });
 });
 
 test('the description names every route, field and failure', () => {

@@ -2,7 +2,7 @@
 // with. Rendered into the API's own description.
 import { z } from '@hono/zod-openapi';
 
-const recording = z.any().openapi({
+const recording = z.file().openapi({
   type: 'string',
   format: 'binary',
   description:
@@ -32,9 +32,9 @@ const chunkingStrategy = z.union([
   z.literal('auto'),
   z.object({
     type: z.literal('server_vad'),
-    prefix_padding_ms: z.coerce.number().optional(),
-    silence_duration_ms: z.coerce.number().optional(),
-    threshold: z.coerce.number().optional(),
+    prefix_padding_ms: z.number().optional(),
+    silence_duration_ms: z.number().optional(),
+    threshold: z.number().optional(),
   }),
 ]);
 
@@ -107,13 +107,11 @@ export const translationFields = z.object({
   stream: transcriptionFields.shape.stream,
 });
 
-export const transcriptionForm = transcriptionFields
-  .extend({ file: recording, model })
-  .required({ file: true })
+export const transcriptionForm = z
+  .object({ file: recording, ...transcriptionFields.shape, model })
   .openapi('OpenAITranscriptionForm');
-export const translationForm = translationFields
-  .extend({ file: recording, model })
-  .required({ file: true })
+export const translationForm = z
+  .object({ file: recording, ...translationFields.shape, model })
   .openapi('OpenAITranslationForm');
 
 const tokenUsage = z
