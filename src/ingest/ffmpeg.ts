@@ -48,14 +48,16 @@ export function runFfmpeg(
     heardDuration = true;
     onDuration(seconds);
   });
+  const gone = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
+  });
+  gone.catch(() => {}); // it is awaited later than it may fail
   return {
     samples: child.stdout,
     said: () => said,
     kill: () => child.kill('SIGKILL'),
-    gone: new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
-    }),
+    gone,
   };
 }
 

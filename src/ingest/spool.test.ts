@@ -62,6 +62,29 @@ test('an inspector that throws stops the writing and ends the source', async () 
   expect(await readdir(directory)).toEqual([]);
 });
 
+test('a source that breaks, or is left, before its first byte leaves no file and no open one', async () => {
+  const spool = await openSpool(directory, 1e9);
+  const openFiles = async () => (await readdir('/dev/fd')).length;
+  const before = await openFiles();
+  const broken = new Error('broken');
+  const silent = () => new Readable({ read() {} });
+  const controller = new AbortController();
+
+  const breaking = silent();
+  const written = spool.write(breaking, nothing, never);
+  breaking.destroy(broken);
+  await expect(written).rejects.toBe(broken);
+  await expect(spool.write(breaking, nothing, never)).rejects.toBe(broken);
+
+  const left = spool.write(silent(), nothing, controller.signal);
+  controller.abort(broken);
+  await expect(left).rejects.toBe(broken);
+  await expect(spool.write(silent(), nothing, controller.signal)).rejects.toBe(broken);
+
+  expect(await readdir(directory)).toEqual([]);
+  await expect.poll(openFiles).toBe(before);
+});
+
 test('clearing removes what nobody released', async () => {
   const spool = await openSpool(directory, 1e9);
   await spool.write(source(10), nothing, never);

@@ -44,6 +44,7 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
 
   return {
     async write(source, inspect, signal) {
+      source.on('error', () => {}); // one that breaks while the file is being opened: the pipeline finds it broken
       const path = join(directory, randomUUID());
       let bytes = 0;
       sizes.set(path, 0);
