@@ -15,6 +15,7 @@ export interface Shortage {
   neededMb: number;
   freeMb: number;
   retryAtMs: number;
+  sinceMs: number;
 }
 
 /** What an earlier lane holds against later ones: new models on the device, or any use of it. */
@@ -47,8 +48,10 @@ export function dueAtMs(model: Model, arrivedAtMs: number, rules: Rules): number
 /** The next thing to do. The caller carries it out and asks again until the answer is to wait. */
 export function decide(state: ScheduleState, rules: Rules, nowMs: number): Decision {
   const round: Round = { state, rules, nowMs, claims: new Map(), wakeAtMs: Number.POSITIVE_INFINITY };
+  // Under load every slot is taken most of the time, and nothing below could be done for anybody.
+  const anySlotFree = state.devices.some((device) => slotsFree(device) > 0);
   for (const request of headsInOrder(state)) {
-    const decision = giveUp(request, round) ?? place(request, round);
+    const decision = giveUp(request, round) ?? (anySlotFree ? place(request, round) : null);
     if (decision) return decision;
   }
   return unload(round) ?? { kind: 'wait', wakeAtMs: round.wakeAtMs };
@@ -96,10 +99,13 @@ function place(request: WaitingRequest, round: Round): Decision | null {
   // 3. A model that runs somewhere already pays for a swap only after it has waited as long as a swap takes.
   const spreads = copies.length > 0;
   const patienceEndsAtMs = spreads ? request.arrivedAtMs + lane.lastStartMs : round.nowMs;
-  if (starting === 0 && patienceEndsAtMs <= round.nowMs) {
-    const swap = cheapestSwap(lane, usable, spreads, round);
-    if (swap) return { kind: 'start', lane, ...swap };
-  } else if (starting === 0) wakeAt(round, patienceEndsAtMs);
+  if (starting === 0 && usable.length > 0) {
+    if (round.nowMs < patienceEndsAtMs) wakeAt(round, patienceEndsAtMs);
+    else {
+      const swap = cheapestSwap(lane, usable, spreads, round);
+      if (swap) return { kind: 'start', lane, ...swap };
+    }
+  }
 
   // 4. A model that runs somewhere waits for that backend; one that runs nowhere needs a device to empty.
   if (!spreads) claimDevice(lane, round);
@@ -189,8 +195,8 @@ function claimDevice(lane: Lane, round: Round): void {
 
 function giveUp(request: WaitingRequest, round: Round): Decision | null {
   const shortage = shortageOf(request.lane, round.state, round.rules);
-  if (!shortage || request.lane.shortSinceMs === null) return null;
-  const endsAtMs = Math.max(request.arrivedAtMs, request.lane.shortSinceMs) + round.rules.gpuWaitMs;
+  if (!shortage) return null;
+  const endsAtMs = Math.max(request.arrivedAtMs, shortage.sinceMs) + round.rules.gpuWaitMs;
   if (endsAtMs <= round.nowMs) return { kind: 'give-up', request, shortage };
   wakeAt(round, endsAtMs);
   return null;
@@ -211,12 +217,15 @@ function unload(round: Round): Decision | null {
 
 /** What those who wait for this model are short of, when memory is all that they wait for. */
 export function shortageOf(lane: Lane, state: ScheduleState, rules: Rules): Shortage | null {
+  const sinceMs = lane.shortSinceMs;
+  // A shortage seen before these requests came says nothing about now.
+  if (sinceMs === null) return null;
   let shortage: Shortage | null = null;
   for (const device of eligibleDevices(lane.model, state.devices)) {
     const trouble = lane.troubles.get(device);
     if (trouble?.shortage) {
       if (!shortage || trouble.retryAtMs < shortage.retryAtMs)
-        shortage = { ...trouble.shortage, retryAtMs: trouble.retryAtMs };
+        shortage = { ...trouble.shortage, retryAtMs: trouble.retryAtMs, sinceMs };
     } else if (!isFailing(trouble, rules)) return null;
   }
   const runs = copiesOf(lane, state).some((copy) => copy.phase !== 'starting');

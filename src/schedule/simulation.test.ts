@@ -1,0 +1,169 @@
+// Thousands of random events from a seed. After each, the scheduler's promises are checked from the outside.
+import { describe, expect, it } from 'vitest';
+import { GatewayError } from '../errors.ts';
+import { type Asked, makeDevice, makeModel, Stage } from './fake-effects.ts';
+
+const models = [
+  makeModel('tiny', 0, 300),
+  makeModel('base', 1, 700),
+  makeModel('small', 2, 1500),
+  makeModel('medium', 3, 3000),
+  makeModel('large', 4, 5000),
+  makeModel('giant', 4, 9000),
+];
+const left = new Error('client left');
+const REFUSALS = ['queue-full', 'engine-failed', 'gpu-memory-short'];
+
+/** Mulberry32: the same numbers from the same seed on every machine. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+class Simulation {
+  readonly #random: () => number;
+  readonly stage: Stage;
+  asked: Asked[] = [];
+  readonly counts = { leases: 0, refusals: 0, aborts: 0, crashes: 0 };
+
+  constructor(seed: number) {
+    this.#random = randomFrom(seed);
+    this.stage = new Stage([makeDevice('cuda:0', 6000), makeDevice('cuda:1', 10_000, 2), makeDevice('cpu', 4000)], {
+      QUEUE_MAX: '40',
+      MODEL_IDLE_SECONDS: '30',
+      MODEL_SPREAD_SECONDS: '15',
+    });
+    this.stage.effects.startError = () => this.#startError();
+  }
+
+  #startError(): Error | null {
+    const dice = this.#random();
+    if (dice < 0.05) return new GatewayError('engine-failed', 'bad luck');
+    if (dice < 0.1) return new GatewayError('gpu-memory-short', 'CUDA out of memory');
+    return null;
+  }
+
+  #pick<T>(from: readonly T[]): T | undefined {
+    return from[Math.floor(this.#random() * from.length)];
+  }
+
+  async step(): Promise<void> {
+    const { effects, clock } = this.stage;
+    const running = this.asked.filter((request) => request.lease);
+    const dice = this.#random();
+    if (dice < 0.4) this.#ask();
+    else if (dice < 0.7) this.#end(this.#pick(running));
+    else if (dice < 0.76) this.#pick(this.asked)?.abort(left);
+    else if (dice < 0.78) this.#crash(this.#pick(running));
+    else if (dice < 0.8) effects.othersMb.set(this.#pick(['cuda:0', 'cuda:1']) ?? '', this.#random() * 6000);
+    else if (dice < 0.82) effects.othersMb.clear();
+    else if (dice < 0.83) effects.memoryKnown = !effects.memoryKnown;
+    else await clock.advance(this.#random() * (this.#random() < 0.05 ? 40_000 : 1500));
+    await clock.advance(0);
+    this.#count();
+    this.check();
+  }
+
+  #ask(): void {
+    const model = this.#pick(models);
+    if (model) this.asked.push(this.stage.ask(model, { caller: String(this.asked.length) }));
+  }
+
+  #end(request: Asked | undefined): void {
+    if (!request?.lease) return;
+    const { backend } = request.lease;
+    request.lease.release();
+    request.lease.release();
+    this.asked = this.asked.filter((other) => other !== request);
+    if (this.#random() < 0.05) this.asked.push(this.stage.ask(backend.model, { avoid: backend }));
+  }
+
+  #crash(request: Asked | undefined): void {
+    if (!request?.lease) return;
+    this.counts.crashes += 1;
+    this.stage.effects.crash(request.lease.backend);
+    request.lease.release();
+    this.asked = this.asked.filter((other) => other !== request);
+  }
+
+  #count(): void {
+    for (const request of this.asked) {
+      if (request.error === left) this.counts.aborts += 1;
+      else if (request.error instanceof GatewayError && REFUSALS.includes(request.error.code))
+        this.counts.refusals += 1;
+      else if (request.error) throw request.error;
+      else if (request.lease) this.counts.leases += 1;
+    }
+    this.asked = this.asked.filter((request) => !request.error);
+  }
+
+  check(): void {
+    const status = this.stage.scheduler.status();
+    // A backend may be leased again between its crash and the news of it.
+    const alive = this.asked.filter(({ lease }) => lease && this.stage.effects.isAlive(lease.backend));
+    const leased = alive.map(({ lease }) => lease?.backend.id);
+    expect(new Set(leased).size, 'a backend has one lease at most').toBe(leased.length);
+    const busy = status.devices.flatMap((device) => device.backends.filter(({ state }) => state === 'busy'));
+    expect(busy.map(({ id }) => id).toSorted(), 'busy is what is leased').toEqual(leased.toSorted());
+    for (const device of status.devices) {
+      expect(device.slotsUsed).toBeLessThanOrEqual(device.slots);
+      expect(device.memoryReservedMb).toBeLessThanOrEqual(device.memoryTotalMb);
+      expect(device.memoryReservedMb).toBeGreaterThanOrEqual(0);
+    }
+    expect(status.waiting.length).toBe(this.asked.filter((request) => !request.lease).length);
+    expect(status.waiting.length).toBeLessThanOrEqual(40);
+    expect(this.stage.effects.violations).toEqual([]);
+  }
+
+  /** Nobody asks any more and nothing fails: everyone must be served or refused in bounded time. */
+  async drain(): Promise<void> {
+    this.stage.effects.startError = () => null;
+    this.stage.effects.othersMb.clear();
+    for (let rounds = 0; this.asked.length > 0; rounds++) {
+      expect(rounds, 'every request ends').toBeLessThan(500);
+      for (const request of this.asked.filter(({ lease }) => lease)) this.#end(request);
+      await this.stage.clock.advance(2000);
+      this.#count();
+      this.check();
+    }
+  }
+}
+
+describe('random events', () => {
+  it.each([1, 2, 3, 4, 5])('seed %i keeps every promise', async (seed) => {
+    const simulation = new Simulation(seed);
+    for (let step = 0; step < 2000; step++) await simulation.step();
+    await simulation.drain();
+    // Each kind of ending did happen, or the run proves little.
+    for (const count of Object.values(simulation.counts)) expect(count).toBeGreaterThan(10);
+
+    const { clock, effects, scheduler } = simulation.stage;
+    await clock.advance(60_000);
+    expect(effects.processes, 'idle models have left').toEqual([]);
+    await scheduler.shutdown(1000);
+    expect(clock.pendingCount).toBe(0);
+  });
+
+  it.each([11, 12, 13, 14, 15, 16, 17, 18])('seed %i: shutdown in the midst of it ends everything', async (seed) => {
+    const simulation = new Simulation(seed);
+    for (let step = 0; step < 100 + seed * 7; step++) await simulation.step();
+    const { clock, effects, scheduler } = simulation.stage;
+    let done = false;
+    const shutdown = scheduler.shutdown(5000).then(() => {
+      done = true;
+    });
+    for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 500) await clock.advance(500);
+    expect(done).toBe(true);
+    await shutdown;
+    expect(effects.processes).toEqual([]);
+    for (const request of simulation.asked) {
+      if (!request.lease) expect(request.error).toMatchObject({ code: 'shutting-down' });
+    }
+    expect(clock.pendingCount).toBe(0);
+  });
+});
