@@ -113,18 +113,29 @@ describe('decide', () => {
     expect(decide(coming.state, rules, 0).kind).toBe('wait');
   });
 
-  it('wakes when a residency ends, and evicts then', () => {
+  it('works on for a resident model that is in demand, and evicts it when its residency ends', () => {
     const board = new Board({ memoryMb: 4500 });
     const resident = board.put(tiny, 0, 'idle', 5000, 3000);
     // Somebody waits for the resident too, behind the large model, which has waited for very long.
     board.wait(large, -1e6);
     board.wait(tiny, 5000);
-    resident.phase = 'busy';
-    expect(decide(board.state, rules, 6000)).toEqual({ kind: 'wait', wakeAtMs: 3000 + rules.residencyMs });
-    resident.phase = 'idle';
-    // Until then the device works on for those who have what they need.
     expect(decide(board.state, rules, 6000)).toMatchObject({ kind: 'lease', backend: resident });
     expect(decide(board.state, rules, 3000 + rules.residencyMs)).toMatchObject({ kind: 'start', evict: [resident] });
+  });
+
+  it('sets no alarm while every slot is taken: only the end of a lease can change anything', () => {
+    const board = new Board({ memoryMb: 4500 });
+    board.put(tiny, 0, 'busy', 5000, 3000);
+    board.wait(large, 0);
+    expect(decide(board.state, rules, 6000)).toEqual({ kind: 'wait', wakeAtMs: Number.POSITIVE_INFINITY });
+  });
+
+  it('sets the alarm for the moment at which a model nobody waits for may be evicted', () => {
+    const board = new Board({ memoryMb: 4500 });
+    const resident = board.put(tiny, 0, 'idle', 5000, 3000);
+    board.wait(large, 0);
+    expect(decide(board.state, rules, 5200)).toEqual({ kind: 'wait', wakeAtMs: 6000 });
+    expect(decide(board.state, rules, 6000)).toMatchObject({ kind: 'start', evict: [resident] });
   });
 
   it('keeps a later lane from starting where an earlier one waits for memory', () => {
