@@ -17,6 +17,7 @@ const app = createApp({
   dialects: {
     transcriber: { receive: unused, transcribe: unused, models: { list: unused, find: unused } },
     keys: { check: unused },
+    log: silentLog,
     limits: { uploadBytesMax: 0, uploadIdleMs: 0 },
   },
 });

@@ -7,7 +7,8 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { download } from '../backends/download.mjs';
 import { mountDocs } from './admin/docs.ts';
-import { createHealthRoutes, type Readiness } from './admin/health.ts';
+import { createHealthRoutes } from './admin/health.ts';
+import { describeReadiness, type Readiness } from './admin/readiness.ts';
 import { openCache } from './cache/cache.ts';
 import { InFlight } from './cache/in-flight.ts';
 import type { Config } from './config.ts';
@@ -23,7 +24,7 @@ import { createIngest } from './ingest/ingest.ts';
 import { systemClock } from './lib/clock.ts';
 import { lockDirectory } from './lib/directory-lock.ts';
 import { createLog, type Log } from './lib/log.ts';
-import { createModelStore, type ModelStore } from './models/store.ts';
+import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { createTranscriber } from './transcribe/recorded.ts';
@@ -44,20 +45,34 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   const clock = systemClock;
   const folder = (name: string) => join(settings.DATA_DIR, name);
 
-  const models = await createModelStore({ settings, log, download });
   const pool = await createPool({ settings, environment, runDirectory: folder('run'), log, clock });
+  const machine = pool.devices.some((device) => device.kind === 'cuda') ? 'gpu' : 'cpu';
+  const models = await createModelStore({ settings, log, download, machine });
   const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
-  const transcriber = createTranscriber({ ingest, models, cache, inFlight: new InFlight(), scheduler });
+  const transcriber = createTranscriber({
+    ingest,
+    models,
+    cache,
+    inFlight: new InFlight(),
+    scheduler,
+    engine: pool.engine,
+  });
 
   const app = createApp({
     log,
     version,
-    readiness: () => readiness(models, scheduler),
+    readiness: async () =>
+      describeReadiness({
+        model: (await models.defaultModel())?.name ?? null,
+        downloads: models.downloads(),
+        schedule: scheduler.status(),
+      }),
     dialects: {
       transcriber,
       keys: createKeyRing(settings.API_KEYS),
+      log,
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
     },
   });
@@ -113,9 +128,7 @@ export function createApp({ log, version, readiness, dialects }: AppServices): O
     return Response.json(body, { status, headers });
   });
   app.onError((thrown, context) => {
-    const error = toGatewayError(thrown);
-    if (error.code === 'internal') log.error({ err: thrown, requestId: context.var.requestId }, 'unexpected error');
-    const { status, headers, body } = openai.renderError(error, context.req.raw);
+    const { status, headers, body } = openai.renderError(toGatewayError(thrown), context.req.raw);
     return Response.json(body, { status, headers });
   });
   return app;
@@ -144,12 +157,6 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
       );
     });
   });
-}
-
-async function readiness(models: ModelStore, scheduler: Scheduler): Promise<Readiness> {
-  const model = await models.defaultModel();
-  if (!model) return { ready: false, model: null, reason: 'No model is installed.' };
-  return { ready: true, model: model.name, reason: `Serving with the model '${model.name}'.` };
 }
 
 async function readVersion(): Promise<string> {

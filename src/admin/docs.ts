@@ -38,7 +38,7 @@ export function describeApi(app: OpenAPIHono<HttpEnvironment>, version: string) 
       title: 'Whispergate',
       version,
       description: "Self-hosted speech-to-text behind OpenAI's API: change the base URL, keep the program.",
-      license: { name: 'MIT', identifier: 'MIT' },
+      license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
     servers: [{ url: '/', description: 'This server' }],
   });

@@ -2,13 +2,7 @@
 // quick while every device is busy, so they never touch an engine.
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { HttpEnvironment } from '../http/environment.ts';
-
-export interface Readiness {
-  ready: boolean;
-  /** One sentence: which model is served, or why none can be. */
-  reason: string;
-  model: string | null;
-}
+import type { Readiness } from './readiness.ts';
 
 const healthRoute = createRoute({
   method: 'get',

@@ -9,6 +9,7 @@ export const crossOrigin = cors({
   exposeHeaders: [
     'x-request-id',
     'x-cache',
+    'x-warning',
     'retry-after',
     'openai-processing-ms',
     'openai-version',

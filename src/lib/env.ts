@@ -20,8 +20,8 @@ export const env = {
       (value) => (typeof value === 'string' ? unsetWhenEmpty(value.toLowerCase()) : value),
       z
         .enum(['true', 'false', '1', '0', 'yes', 'no', 'on', 'off'])
-        .transform((word) => ['true', '1', 'yes', 'on'].includes(word))
-        .default(fallback),
+        .default(fallback ? 'true' : 'false')
+        .transform((word) => ['true', '1', 'yes', 'on'].includes(word)),
     ),
   list: () =>
     z.preprocess(

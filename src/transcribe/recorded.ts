@@ -8,7 +8,7 @@ import { cacheKey } from '../cache/key.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ingest } from '../ingest/ingest.ts';
 import type { Model } from '../models/model.ts';
-import type { ModelStore } from '../models/store.ts';
+import type { ModelListing, ModelStore } from '../models/store.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { assemble } from '../transcript/assemble.ts';
 import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
@@ -16,15 +16,7 @@ import type { Recording } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import { runChunk } from './run-chunk.ts';
 
-/** One model a caller may name. */
-export interface ModelListing {
-  id: string;
-  /** False for a known model whose weights are not on disk. */
-  installed: boolean;
-  createdAtMs: number;
-  /** The model an alias stands for; the id itself otherwise. */
-  servedBy: string;
-}
+export type { ModelListing };
 
 /** A running (or already answered) transcription. Leaving the iteration early gives up this caller's share of it. */
 export interface Run {
@@ -48,6 +40,8 @@ export interface TranscriberParts {
   cache: Pick<Cache, 'recall' | 'remember'>;
   inFlight: InFlight<TranscriptEvent>;
   scheduler: Pick<Scheduler, 'lease'>;
+  /** Which program computes transcripts: another one's are not found in the cache. */
+  engine: string;
 }
 
 export function createTranscriber(parts: TranscriberParts): Transcriber {
@@ -60,7 +54,12 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
       try {
         const model = await parts.models.resolve(request.model, request.options.task);
         const options = fitOptions(request.options, model);
-        const key = cacheKey({ audioSha256: recording.sha256, modelDigest: model.digest, options });
+        const key = cacheKey({
+          audioSha256: recording.sha256,
+          modelDigest: model.digest,
+          options,
+          engine: parts.engine,
+        });
 
         if (request.cache === 'use') {
           const transcript = await parts.cache.recall(key);

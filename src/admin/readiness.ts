@@ -1,0 +1,46 @@
+// "Can a transcription be served now, and if not, why not": one sentence from what the parts say of themselves.
+
+export interface Readiness {
+  ready: boolean;
+  /** One sentence: which model serves, or why none can. */
+  reason: string;
+  model: string | null;
+}
+
+/** The parts' own status, as much of it as matters here. */
+export interface ServingStatus {
+  /** The default model, when it is on disk. */
+  model: string | null;
+  downloads: { model: string; receivedBytes: number; totalBytes: number | null }[];
+  schedule: {
+    accepting: boolean;
+    devices: {
+      id: string;
+      backends: { model: string; state: 'starting' | 'idle' | 'busy' | 'stopping' }[];
+      troubles: { model: string; reason: string }[];
+    }[];
+  };
+}
+
+// 1. On its way out. 2. No weights. 3. An engine holds the model. 4. One is loading it. 5. It cannot be loaded.
+// 6. Nothing is loaded: the first request will load it.
+export function describeReadiness({ model, downloads, schedule }: ServingStatus): Readiness {
+  const answer = (ready: boolean, reason: string): Readiness => ({ ready, reason, model });
+  if (!schedule.accepting) return answer(false, 'The server is shutting down.');
+  if (model === null) {
+    const download = downloads[0];
+    if (!download) return answer(false, 'No model is installed. Run: npm start');
+    const share = download.totalBytes ? ` (${Math.floor((100 * download.receivedBytes) / download.totalBytes)} %)` : '';
+    return answer(false, `The model '${download.model}' is being downloaded${share}.`);
+  }
+  const states = schedule.devices.flatMap((device) =>
+    device.backends.filter((backend) => backend.model === model).map((backend) => backend.state),
+  );
+  if (states.includes('idle') || states.includes('busy')) return answer(true, `The model '${model}' is loaded.`);
+  if (states.includes('starting')) return answer(false, `The model '${model}' is being loaded.`);
+  const troubles = schedule.devices.map((device) => device.troubles.find((trouble) => trouble.model === model));
+  if (troubles.every((trouble) => trouble !== undefined)) {
+    return answer(false, `The model '${model}' cannot be loaded: ${troubles[0]?.reason}`);
+  }
+  return answer(true, `The model '${model}' will be loaded for the next request.`);
+}

@@ -1,0 +1,244 @@
+import { Readable } from 'node:stream';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { InFlight } from '../cache/in-flight.ts';
+import { GatewayError } from '../errors.ts';
+import type { Model } from '../models/model.ts';
+import type { Backend } from '../pool/protocol.ts';
+import type { ChunkEvent, TranscriptEvent } from '../transcript/event.ts';
+import type { Chunk } from '../transcript/recording.ts';
+import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
+import type { Segment, Transcript } from '../transcript/transcript.ts';
+import { createTranscriber, type TranscriberParts } from './recorded.ts';
+
+const model: Model = {
+  name: 'base',
+  path: '/models/ggml-base.bin',
+  digest: 'd1',
+  bytes: 1,
+  rank: 1,
+  memoryMb: 1,
+  multilingual: true,
+  translates: true,
+  timestamps: true,
+};
+const segment: Segment = {
+  startMs: 0,
+  endMs: 900,
+  text: ' Hello.',
+  tokenIds: [1],
+  pieces: [{ text: ' Hello.', probability: 0.9 }],
+  words: [{ text: 'Hello.', startMs: 0, endMs: 900, probability: 0.9 }],
+  temperature: 0,
+  avgLogprob: -0.1,
+  noSpeechProbability: 0,
+};
+const draft: ChunkEvent = { type: 'segment-draft', startMs: 0, endMs: 900, text: ' Hello.' };
+const final: ChunkEvent = { type: 'chunk-final', language: 'en', segments: [segment] };
+const request: TranscriptionRequest = {
+  model: 'whisper-1',
+  options: { task: 'transcribe', language: null, prompt: null, temperature: 0 },
+  cache: 'use',
+};
+const forever = new AbortController().signal;
+
+/** What one run on one backend does. */
+type Script = (options: DecodingOptions, signal: AbortSignal) => AsyncIterable<ChunkEvent>;
+
+const succeed: Script = async function* () {
+  yield draft;
+  yield final;
+};
+const crashAfterDraft: Script = async function* () {
+  yield draft;
+  throw new GatewayError('engine-failed', 'The engine ended.');
+};
+
+/** The parts below the story, faked, counting what must balance. */
+class Below implements TranscriberParts {
+  scripts: Script[] = [];
+  stored = new Map<string, Transcript>();
+  released = { recordings: 0, decoded: 0, leases: 0 };
+  leases: { avoid: Backend | undefined }[] = [];
+  decodes = 0;
+  decodeFailure: GatewayError | undefined;
+  resolved = model;
+
+  engine = 'test';
+  inFlight = new InFlight<TranscriptEvent>();
+  models = { resolve: async () => this.resolved, list: async () => [], find: async () => undefined };
+  cache = {
+    recall: async (key: string) => this.stored.get(key),
+    remember: async (key: string, transcript: Transcript) => {
+      this.stored.set(key, transcript);
+    },
+  };
+  ingest = {
+    receive: async () => this.recording(),
+    decode: async () => {
+      this.decodes++;
+      if (this.decodeFailure) throw this.decodeFailure;
+      const release = async () => {
+        this.released.decoded++;
+      };
+      return { path: 'pcm', byteOffset: 0, byteLength: 32_000, startMs: 0, durationMs: 1000, release };
+    },
+  };
+  scheduler = {
+    lease: async (need: { avoid?: Backend }, signal: AbortSignal) => {
+      signal.throwIfAborted();
+      this.leases.push({ avoid: need.avoid });
+      const script = this.scripts.shift() ?? succeed;
+      const backend = {
+        id: `backend-${this.leases.length}`,
+        model,
+        run: (_chunk: Chunk, options: DecodingOptions, runSignal: AbortSignal) => script(options, runSignal),
+      } as unknown as Backend;
+      const release = () => {
+        this.released.leases++;
+      };
+      return { backend, release };
+    },
+  };
+
+  recording(sha256 = 'abc') {
+    const release = async () => {
+      this.released.recordings++;
+    };
+    return { path: 'upload', sha256, bytes: 10, release };
+  }
+}
+
+async function collect(events: AsyncIterable<TranscriptEvent>): Promise<TranscriptEvent[]> {
+  const all: TranscriptEvent[] = [];
+  for await (const event of events) all.push(event);
+  return all;
+}
+
+let below: Below;
+beforeEach(() => {
+  below = new Below();
+});
+const transcribe = (overrides: Partial<TranscriptionRequest> = {}, signal = forever) =>
+  createTranscriber(below).transcribe(below.recording(), { ...request, ...overrides }, signal);
+
+describe('one request', () => {
+  test('runs through to a transcript and leaves nothing behind', async () => {
+    const run = await transcribe();
+    expect(run.cache).toBe('miss');
+    const events = await collect(run.events);
+    expect(events.map((event) => event.type)).toEqual(['segment-draft', 'transcript-final']);
+    expect(events.at(-1)).toMatchObject({ transcript: { model: 'base', durationMs: 1000, language: 'en' } });
+    expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 1 });
+  });
+
+  test('is answered from the cache the second time, without decoding', async () => {
+    await collect((await transcribe()).events);
+    const again = await transcribe();
+    expect(again.cache).toBe('hit');
+    expect(await collect(again.events)).toMatchObject([{ type: 'transcript-final' }]);
+    expect(below.decodes).toBe(1);
+    expect(below.released.recordings).toBe(2);
+  });
+
+  test.each([
+    ['refresh', 1],
+    ['bypass', 0],
+  ] as const)('%s computes anew and leaves %i transcripts in the cache', async (cache, kept) => {
+    await collect((await transcribe({ cache })).events);
+    expect((await transcribe({ cache })).cache).toBe('miss');
+    expect(below.stored.size).toBe(kept);
+  });
+
+  test('shares a run with an identical one in flight, but not when a fresh result was asked for', async () => {
+    const transcriber = createTranscriber(below);
+    const [first, second, fresh] = await Promise.all([
+      transcriber.transcribe(below.recording(), request, forever),
+      transcriber.transcribe(below.recording(), request, forever),
+      transcriber.transcribe(below.recording(), { ...request, cache: 'refresh' }, forever),
+    ]);
+    expect([first.cache, second.cache, fresh.cache]).toEqual(['miss', 'shared', 'miss']);
+    expect(await collect(second.events)).toEqual(await collect(first.events));
+    await collect(fresh.events);
+    expect(below.decodes).toBe(2);
+    expect(below.released.recordings).toBe(3);
+  });
+});
+
+describe('the model decides', () => {
+  test('an English-only model is told the language', async () => {
+    below.resolved = { ...model, multilingual: false };
+    let heard: string | null = null;
+    below.scripts.push(async function* (options) {
+      heard = options.language;
+      yield final;
+    });
+    await collect((await transcribe()).events);
+    expect(heard).toBe('en');
+  });
+
+  test('an English-only model refuses another language, and the recording is released', async () => {
+    below.resolved = { ...model, multilingual: false };
+    await expect(transcribe({ options: { ...request.options, language: 'fr' } })).rejects.toMatchObject({
+      code: 'option-unsupported',
+      field: 'language',
+    });
+    expect(below.released.recordings).toBe(1);
+  });
+});
+
+describe('failure', () => {
+  test('a backend that dies is replaced once, and the caller hears nothing twice', async () => {
+    below.scripts.push(crashAfterDraft);
+    const events = await collect((await transcribe()).events);
+    expect(events.map((event) => event.type)).toEqual(['segment-draft', 'transcript-final']);
+    expect(below.leases[1]?.avoid?.id).toBe('backend-1');
+    expect(below.released.leases).toBe(2);
+  });
+
+  test('a chunk that brings down two backends fails', async () => {
+    below.scripts.push(crashAfterDraft, crashAfterDraft);
+    await expect(collect((await transcribe()).events)).rejects.toMatchObject({ code: 'engine-failed' });
+    expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 2 });
+  });
+
+  test('an error that is not the backend’s fault is not tried again', async () => {
+    below.scripts.push(async function* () {
+      yield draft;
+      throw new GatewayError('audio-undecodable', 'No.');
+    });
+    await expect(collect((await transcribe()).events)).rejects.toMatchObject({ code: 'audio-undecodable' });
+    expect(below.leases).toHaveLength(1);
+  });
+
+  test('audio that cannot be decoded leaves no recording and no key in flight', async () => {
+    below.decodeFailure = new GatewayError('audio-undecodable', 'No.');
+    await expect(collect((await transcribe()).events)).rejects.toMatchObject({ code: 'audio-undecodable' });
+    expect(below.released.recordings).toBe(1);
+    below.decodeFailure = undefined;
+    expect((await transcribe()).cache).toBe('miss');
+  });
+
+  test('a caller that leaves ends the inference and releases everything', async () => {
+    const caller = new AbortController();
+    let ended = false;
+    below.scripts.push(async function* (_options, signal) {
+      yield draft;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      ended = true;
+      signal.throwIfAborted();
+    });
+    const run = await transcribe({}, caller.signal);
+    const collected = collect(run.events).catch((error: unknown) => error);
+    await new Promise(setImmediate);
+    caller.abort();
+    await collected;
+    await new Promise(setImmediate);
+    expect(ended).toBe(true);
+    expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 1 });
+  });
+});
+
+test('receive hands the upload to ingest', async () => {
+  const recording = await createTranscriber(below).receive(Readable.from(['x']), forever);
+  expect(recording.sha256).toBe('abc');
+});
