@@ -25,6 +25,7 @@ export default defineConfig({
         test: {
           name: 'compat',
           include: ['compat-tests/**/*.test.ts'],
+          globalSetup: 'compat-tests/closing-summary.ts',
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 300_000,
