@@ -19,6 +19,9 @@ export const ERROR_CODES = {
   'audio-undecodable': { status: 400, retryable: false },
   'audio-too-short': { status: 400, retryable: false },
   'audio-too-long': { status: 400, retryable: false },
+  'url-invalid': { status: 400, retryable: false },
+  'url-forbidden': { status: 400, retryable: false },
+  'url-unreachable': { status: 400, retryable: false },
   'queue-full': { status: 429, retryable: true },
   'gpu-memory-short': { status: 503, retryable: true },
   'engine-failed': { status: 500, retryable: true },
@@ -31,6 +34,12 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What the other server did when a URL was fetched; `status` as in `404 Not Found`. */
+export type RemoteFault =
+  | { kind: 'client-error' | 'server-error'; status: string }
+  | { kind: 'too-many-redirects' }
+  | { kind: 'invalid-data' };
+
 export interface GatewayErrorDetails {
   /** The request field at fault, by its public name. */
   field?: string;
@@ -39,6 +48,8 @@ export interface GatewayErrorDetails {
   /** Memory figures of a `gpu-memory-short`. */
   neededMb?: number;
   freeMb?: number;
+  /** Of every `url-unreachable`. */
+  remoteFault?: RemoteFault;
   cause?: unknown;
 }
 
@@ -52,6 +63,7 @@ export class GatewayError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly neededMb: number | undefined;
   readonly freeMb: number | undefined;
+  readonly remoteFault: RemoteFault | undefined;
 
   constructor(code: ErrorCode, message: string, details: GatewayErrorDetails = {}) {
     super(message, { cause: details.cause });
@@ -62,6 +74,7 @@ export class GatewayError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.neededMb = details.neededMb;
     this.freeMb = details.freeMb;
+    this.remoteFault = details.remoteFault;
   }
 }
 
