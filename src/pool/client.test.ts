@@ -71,6 +71,7 @@ describe('the deadline', () => {
   test('is finite for nothing and for ranks that are not in the table', () => {
     expect(deadlineMs({ ...of, durationMs: 0 })).toBe(45_000);
     expect(deadlineMs({ ...of, rank: 9 })).toBe(45_000);
+    expect(deadlineMs({ ...of, factor: Number.POSITIVE_INFINITY })).toBeLessThan(2 ** 31);
     expect(deadlineMs({ ...of, rank: -1 })).toBe(deadlineMs({ ...of, rank: 0 }));
   });
 });

@@ -223,6 +223,10 @@ function endStuck(engine: EngineProcess): GatewayError {
 async function judge(engine: EngineProcess, failure: unknown, clock: Clock): Promise<GatewayError> {
   if (failure instanceof GatewayError && failure.code !== 'engine-failed') return failure;
   if (isFileFailure(failure)) return toGatewayError(failure);
+  if (failure instanceof GatewayError) {
+    void engine.kill(`failed an inference: ${describe(failure)}`, false);
+    return failure;
+  }
   const exit = await Promise.race([
     engine.exited,
     new Promise<null>((resolve) => clock.after(EXIT_AFTER_BREAK_MS, () => resolve(null))),
@@ -231,8 +235,7 @@ async function judge(engine: EngineProcess, failure: unknown, clock: Clock): Pro
     const cause = new Error(`the engine ${exit.reason}`, { cause: failure });
     return new GatewayError('engine-failed', 'The engine ended while transcribing.', { cause });
   }
-  void engine.kill(`failed an inference: ${describe(failure)}`, false);
-  if (failure instanceof GatewayError) return failure;
+  void engine.kill(`its connection broke: ${describe(failure)}`, false);
   return new GatewayError('engine-failed', 'The connection to the engine broke.', { cause: failure });
 }
 

@@ -4,6 +4,8 @@ import type { Device } from './protocol.ts';
 
 const WINDOW_MS = 30_000;
 const BASE_MS = 15_000;
+/** A day. Also what a timer can still hold: a longer one would fire at once. */
+const DEADLINE_MS_MAX = 24 * 3_600_000;
 
 /**
  * Per 30-second window by model rank (tiny 0 … large 4): one encoding and, at worst, six decodings of 220 tokens with five
@@ -18,5 +20,5 @@ export function deadlineMs(of: { kind: Device['kind']; rank: number; durationMs:
   const byRank = WINDOW_MS_BY_RANK[of.kind];
   const windowMs = byRank[Math.min(byRank.length - 1, Math.max(0, Math.round(of.rank)))] ?? 0;
   const windows = Math.max(1, Math.ceil(of.durationMs / WINDOW_MS));
-  return of.factor * (BASE_MS + windows * windowMs);
+  return Math.min(DEADLINE_MS_MAX, of.factor * (BASE_MS + windows * windowMs));
 }

@@ -1,6 +1,6 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Model } from '../models/model.ts';
 import { describeLaunch, findEngine } from './launch.ts';
@@ -10,8 +10,7 @@ let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'launch-'));
   for (const name of ['whisper-server', 'setpriv', 'other']) {
-    await writeFile(join(directory, name), '');
-    await chmod(join(directory, name), 0o755);
+    await writeFile(join(directory, name), '', { mode: 0o755 });
   }
   await writeFile(join(directory, 'plain.txt'), '');
 });
@@ -70,22 +69,24 @@ describe('arguments and environment', () => {
 });
 
 describe('the engine program', () => {
-  const built = () => join(directory, 'other');
-
-  test('WHISPER_SERVER_BIN is a path or a name on the PATH', () => {
-    expect(findEngine({ WHISPER_SERVER_BIN: built() }, {})).toBe(built());
-    expect(findEngine({ WHISPER_SERVER_BIN: 'other' }, { PATH: directory })).toBe(built());
+  test('is WHISPER_SERVER_BIN, a path or a name on the PATH', () => {
+    const path = join(directory, 'other');
+    expect(findEngine({ WHISPER_SERVER_BIN: path }, {})).toBe(path);
+    expect(findEngine({ WHISPER_SERVER_BIN: 'other' }, { PATH: directory })).toBe(path);
   });
 
-  test('else it is whisper-server on the PATH, else the one that was built', () => {
+  test('else whisper-server on the PATH, else the one that was built', async () => {
     const settings = { WHISPER_SERVER_BIN: undefined };
-    expect(findEngine(settings, { PATH: directory }, built())).toBe(join(directory, 'whisper-server'));
-    expect(findEngine(settings, { PATH: '/nowhere' }, built())).toBe(built());
+    expect(findEngine(settings, { PATH: directory })).toBe(join(directory, 'whisper-server'));
+    const built = join(directory, 'build/whisper-server/whisper-server');
+    await mkdir(dirname(built), { recursive: true });
+    await writeFile(built, '', { mode: 0o755 });
+    expect(findEngine(settings, { PATH: '/nowhere' }, directory)).toBe(built);
   });
 
-  test('what cannot be run is said to be so', () => {
+  test('is never what cannot be run', () => {
     const failure = (wanted: string | undefined) => () =>
-      findEngine({ WHISPER_SERVER_BIN: wanted }, { PATH: '/nowhere' }, '/nowhere/engine');
+      findEngine({ WHISPER_SERVER_BIN: wanted }, { PATH: '/nowhere' }, '/nowhere');
     const setupIncomplete = (text: string) =>
       expect.objectContaining({ code: 'setup-incomplete', message: expect.stringContaining(text) });
     expect(failure(undefined)).toThrow(setupIncomplete('npm start'));

@@ -1,13 +1,15 @@
 // How an engine is started: which program, with which arguments and environment. Reads the file system, starts nothing.
 import { randomBytes } from 'node:crypto';
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { findProgram } from '../../backends/command.mjs';
+import { locateEngine } from '../../backends/whisper-server/locate.mjs';
 import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
 import type { Device } from './protocol.ts';
 import type { PoolSettings } from './settings.ts';
 
-const BUILT_ENGINE = resolve(import.meta.dirname, '../../build/whisper-server/whisper-server');
+const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Launch {
   command: string;
@@ -18,20 +20,15 @@ export interface Launch {
   requestPath: string;
 }
 
-/** The engine program. Throws `setup-incomplete` when there is none. */
+/** The engine program, by the same rule as set-up. Throws `setup-incomplete` when there is none. */
 export function findEngine(
   settings: Pick<PoolSettings, 'WHISPER_SERVER_BIN'>,
   environment: NodeJS.ProcessEnv,
-  builtEngine = BUILT_ENGINE,
+  root = ROOT,
 ): string {
   const wanted = settings.WHISPER_SERVER_BIN;
-  const found =
-    wanted === undefined
-      ? (findOnPath('whisper-server', environment) ?? [builtEngine].find(isExecutable))
-      : wanted.includes('/')
-        ? [resolve(wanted)].find(isExecutable)
-        : findOnPath(wanted, environment);
-  if (found) return found;
+  const found = locateEngine(root, { PATH: environment['PATH'], WHISPER_SERVER_BIN: wanted });
+  if (found) return found.path;
   throw new GatewayError(
     'setup-incomplete',
     wanted === undefined
@@ -79,7 +76,7 @@ export function describeLaunch(of: {
     ...(of.device.kind === 'cpu' ? ['-ng'] : []),
   ];
   // The kernel ends the engine when we die, however we die. It keeps the process id: setpriv becomes the engine.
-  const setpriv = findOnPath('setpriv', of.environment);
+  const setpriv = findProgram('setpriv', of.environment);
   return {
     command: setpriv ?? of.engine,
     arguments: setpriv ? ['--pdeathsig', 'KILL', '--', of.engine, ...engineArguments] : engineArguments,
@@ -99,18 +96,4 @@ function engineEnvironment(environment: NodeJS.ProcessEnv, device: Device): Node
     // A failed assertion would start a debugger.
     GGML_NO_BACKTRACE: '1',
   };
-}
-
-function findOnPath(name: string, environment: NodeJS.ProcessEnv): string | undefined {
-  const directories = (environment['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
-  return directories.map((directory) => join(directory, name)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

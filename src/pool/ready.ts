@@ -75,7 +75,7 @@ async function warmUp(
     model,
     chunk,
     options,
-    deadlineFactor: Number.MAX_SAFE_INTEGER,
+    deadlineFactor: Number.POSITIVE_INFINITY,
     fields: { temperature_inc: '0' },
   };
   for await (const _event of infer(engine, inference, signal, clock));
