@@ -13,6 +13,7 @@ import { GatewayError } from '../errors.ts';
 import { FakeClock, systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { DecodedAudio } from '../transcript/recording.ts';
+import { runFfmpeg } from './ffmpeg.ts';
 import { createIngest, type Ingest, type IngestParts } from './ingest.ts';
 import { ingestSettings } from './settings.ts';
 
@@ -365,6 +366,18 @@ test('only so many decode at a time, and only so many wait', async () => {
   for (const controller of controllers) controller.abort(new Error('enough'));
   await Promise.all(decodings);
   await Promise.all(recordings.map((recording) => recording.release()));
+});
+
+test('samples come in large pieces, not packet by packet', async () => {
+  const path = await make('minute.ogg', '-f', 'lavfi', '-i', 'sine=duration=60', '-c:a', 'libopus');
+  const unlimited = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3 };
+  const { samples, gone } = runFfmpeg(path, 'ogg', unlimited, () => {});
+  const sizes: number[] = [];
+  for await (const piece of samples) sizes.push(piece.length);
+  expect(await gone).toBe(0);
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  expect(bytes).toBeGreaterThan(1_900_000);
+  expect(bytes / sizes.length).toBeGreaterThan(8000); // a packet has 640 bytes
 });
 
 test('a missing ffmpeg is said with the command that brings it', async () => {

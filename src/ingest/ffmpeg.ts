@@ -68,7 +68,9 @@ function decodeArguments(path: string, demuxer: Demuxer): string[] {
     ...['-protocol_whitelist', 'file', ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : [])],
     ...['-f', demuxer, '-i', `file:${path}`],
     ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
-    ...['-ac', '1', '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le', 'pipe:1'],
+    ...['-ac', '1', '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'],
+    // Into a pipe it would write each packet of 20 ms by itself, which takes half as long again (2026-11, ffmpeg 5.1).
+    ...['-flush_packets', '0', 'pipe:1'],
   ];
 }
 
