@@ -34,7 +34,7 @@ export function createDecode({ settings, spool, log, clock }: DecodeParts): Deco
     signal.throwIfAborted();
     const { demuxer, pcm } = await examine(recording);
     if (pcm) {
-      checkLength(pcm.byteLength);
+      checkLength(pcm.byteLength, settings);
       return whole({ path: recording.path, ...pcm, release: async () => {} });
     }
     if (slots.waitingCount >= settings.DECODES_WAITING_MAX) {
@@ -56,17 +56,20 @@ export function createDecode({ settings, spool, log, clock }: DecodeParts): Deco
       memoryBytes: settings.DECODE_MEMORY_BYTES_MAX,
     };
     const run = runFfmpeg(recording.path, demuxer, limits, (seconds) => {
-      if (seconds > settings.AUDIO_SECONDS_MAX) run.samples.destroy(tooLong());
+      if (seconds > settings.AUDIO_SECONDS_MAX) run.samples.destroy(tooLong(settings));
     });
-    const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => run.samples.destroy(tooSlow()));
+    const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => {
+      run.samples.destroy(tooSlow(settings));
+      run.kill(); // it may have ended its output and not itself
+    });
     try {
       // The count is what holds against a file that claims nothing, or lies.
       const count = (_chunk: Buffer, bytes: number) => {
-        if (bytes > bytesMax) throw tooLong();
+        if (bytes > bytesMax) throw tooLong(settings);
       };
       const file = await spool.write(run.samples, count, signal);
       try {
-        judge(await run.gone, file, run);
+        judge(await run.gone, file, run, settings, log);
         return file;
       } catch (error) {
         await file.release();
@@ -77,39 +80,6 @@ export function createDecode({ settings, spool, log, clock }: DecodeParts): Deco
       run.kill();
       await run.gone;
     }
-  }
-
-  function judge(ending: number | NodeJS.Signals, file: SpoolFile, run: FfmpegRun): void {
-    const said = new Error(`ffmpeg ended with ${ending}: ${run.said()}`);
-    // 1. There is no ffmpeg.
-    if (typeof ending === 'number' && NOT_FOUND_CODES.includes(ending)) throw noFfmpeg(settings.FFMPEG_BIN, said);
-    // 2. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
-    if (typeof ending === 'string') throw undecodable('The audio could not be decoded.', said);
-    // 3. Nothing came out.
-    if (file.bytes === 0) {
-      if (run.said().includes('matches no streams')) throw undecodable('The file has no audio track.', said);
-      if (ending !== 0 || /\[(error|fatal)\]/.test(run.said())) {
-        throw undecodable('The audio could not be decoded: the file is damaged or incomplete.', said);
-      }
-    }
-    // 4. Something did. A damaged or truncated file gives what it holds, as players do.
-    checkLength(file.bytes);
-    if (ending !== 0) log.info({ ffmpeg: said.message }, 'damaged audio decoded in part');
-  }
-
-  function checkLength(bytes: number): void {
-    if (bytes > bytesMax) throw tooLong();
-    if (bytes < AUDIO_MS_MIN * PCM_BYTES_PER_MS) {
-      throw new GatewayError('audio-too-short', `The audio is shorter than ${AUDIO_MS_MIN / 1000} seconds.`);
-    }
-  }
-
-  function tooLong(): GatewayError {
-    return new GatewayError('audio-too-long', `The audio is longer than ${settings.AUDIO_SECONDS_MAX} seconds.`);
-  }
-
-  function tooSlow(): GatewayError {
-    return undecodable(`The audio could not be decoded within ${settings.DECODE_SECONDS_MAX} seconds.`);
   }
 }
 
@@ -122,6 +92,46 @@ async function examine(recording: Recording): Promise<{ demuxer: Demuxer; pcm: P
   } finally {
     await file.close();
   }
+}
+
+/** Throws what a run of ffmpeg that ended by itself has to say against the audio. */
+function judge(
+  ending: number | NodeJS.Signals,
+  file: SpoolFile,
+  run: FfmpegRun,
+  settings: IngestSettings,
+  log: Log,
+): void {
+  const said = new Error(`ffmpeg ended with ${ending}: ${run.said()}`);
+  // 1. There is no ffmpeg.
+  if (typeof ending === 'number' && NOT_FOUND_CODES.includes(ending)) throw noFfmpeg(settings.FFMPEG_BIN, said);
+  // 2. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
+  if (typeof ending === 'string') throw undecodable('The audio could not be decoded.', said);
+  // 3. Nothing came out.
+  if (file.bytes === 0) {
+    if (run.said().includes('matches no streams')) throw undecodable('The file has no audio track.', said);
+    if (ending !== 0 || /\[(error|fatal)\]/.test(run.said())) {
+      throw undecodable('The audio could not be decoded: the file is damaged or incomplete.', said);
+    }
+  }
+  // 4. Something did. A damaged or truncated file gives what it holds, as players do.
+  checkLength(file.bytes, settings);
+  if (ending !== 0) log.info({ ffmpeg: said.message }, 'damaged audio decoded in part');
+}
+
+function checkLength(bytes: number, settings: IngestSettings): void {
+  if (bytes > settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS) throw tooLong(settings);
+  if (bytes < AUDIO_MS_MIN * PCM_BYTES_PER_MS) {
+    throw new GatewayError('audio-too-short', `The audio is shorter than ${AUDIO_MS_MIN / 1000} seconds.`);
+  }
+}
+
+function tooLong(settings: IngestSettings): GatewayError {
+  return new GatewayError('audio-too-long', `The audio is longer than ${settings.AUDIO_SECONDS_MAX} seconds.`);
+}
+
+function tooSlow(settings: IngestSettings): GatewayError {
+  return undecodable(`The audio could not be decoded within ${settings.DECODE_SECONDS_MAX} seconds.`);
 }
 
 function whole(stretch: Omit<DecodedAudio, 'startMs' | 'durationMs'>): DecodedAudio {

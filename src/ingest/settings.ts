@@ -1,9 +1,15 @@
 import { z } from 'zod';
 import { env } from '../lib/env.ts';
+import { allowPrivateUrls } from '../lib/safe-url.ts';
 
 export const ingestSettings = z.object({
   UPLOAD_BYTES_MAX: env.integer(2 * 1024 ** 3, { min: 1 }).describe('Largest request body with audio, in bytes.'),
-  UPLOAD_IDLE_SECONDS: env.number(30, { min: 0.1 }).describe('An upload that sends nothing for this long is refused.'),
+  UPLOAD_IDLE_SECONDS: env
+    .number(30, { min: 0.1 })
+    .describe('An upload, or the server of a URL, that sends nothing for this long is given up.'),
+  URL_FETCH_SECONDS_MAX: env.number(300, { min: 1 }).describe('How long the audio of a URL may take to arrive.'),
+  URL_REDIRECTS_MAX: env.integer(5, { max: 20 }).describe('How many redirects of a URL are followed.'),
+  ALLOW_PRIVATE_URLS: allowPrivateUrls,
   AUDIO_SECONDS_MAX: env.number(14_400, { min: 1 }).describe('Longest audio accepted, in seconds.'),
   SPOOL_BYTES_MAX: env
     .integer(16 * 1024 ** 3, { min: 1 })
