@@ -103,8 +103,9 @@ export class InstalledModels {
       // A file that only bears a published name is judged by what it is.
       const traits = published?.bytes === bytes ? traitsIn(published) : traitsOf(header, bytes);
       const rank = this.#parts.ranks.get(name) ?? traits.rank;
-      this.#parts.log.info({ model: name, rank, memoryMb: traits.memoryMb }, 'model found');
-      return { name, path, bytes, modifiedAtMs, ...traits, rank };
+      const memoryMb = traits.memoryMb + RUNTIME_MB;
+      this.#parts.log.info({ model: name, rank, memoryMb }, 'model found');
+      return { name, path, bytes, modifiedAtMs, ...traits, rank, memoryMb };
     } catch (error) {
       // Gone since the folder was read: nothing to report.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -114,6 +115,9 @@ export class InstalledModels {
     }
   }
 }
+
+/** What an engine's process takes on a GPU before it loads anything: published figures say 200 to 500 MB. */
+const RUNTIME_MB = 400;
 
 function traitsIn({ rank, memoryMb, multilingual, translates, timestamps }: Traits): Traits {
   return { rank, memoryMb, multilingual, translates, timestamps };

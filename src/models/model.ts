@@ -9,7 +9,7 @@ export interface Model {
   bytes: number;
   /** tiny 0, base 1, small 2, medium 3, large and turbo 4: its place in the queue. */
   rank: number;
-  /** Device memory that one running engine needs. */
+  /** Device memory that one running engine needs: weights, buffers and the runtime's own. */
   memoryMb: number;
   /** False for `.en` models. */
   multilingual: boolean;

@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import systeminformation from 'systeminformation';
 import { GatewayError } from '../errors.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { type Gpu, queryGpus } from './nvidia-smi.ts';
 import type { Device } from './protocol.ts';
@@ -10,8 +9,6 @@ import type { PoolSettings } from './settings.ts';
 
 /** The engine samples its five beams on as many CPU threads even when the model runs on a GPU; more would idle. */
 const GPU_ENGINE_THREADS_MAX = 5;
-/** One query costs tens of milliseconds; a burst of placements shares it. */
-const GPU_MEMORY_FRESH_MS = 500;
 const MIB = 2 ** 20;
 
 export interface Machine {
@@ -84,22 +81,17 @@ export function chooseDevices(
   });
 }
 
-/** Free device memory as it is now, programs that are not ours included. */
-export function createMemoryProbe(environment: NodeJS.ProcessEnv, clock: Clock) {
-  let queriedAtMs = Number.NEGATIVE_INFINITY;
-  let query: Promise<Gpu[] | null> = Promise.resolve(null);
-  return async function memoryFreeMb(device: Device): Promise<number | null> {
-    // process.availableMemory is what the kernel could still give us, inside the limit of our container.
-    const systemFreeMb = Math.floor(process.availableMemory() / MIB);
-    if (device.kind === 'cpu') return systemFreeMb;
-    if (clock.nowMs() - queriedAtMs > GPU_MEMORY_FRESH_MS) {
-      queriedAtMs = clock.nowMs();
-      query = queryGpus(environment);
-    }
-    const gpu = (await query)?.find((candidate) => candidate.uuid === device.uuid);
-    if (!gpu) return null;
-    return gpu.memoryTotalMb === 0 ? systemFreeMb : gpu.memoryFreeMb;
-  };
+/**
+ * Free device memory as it is now, programs that are not ours included. Asked anew each time: a figure from before an
+ * eviction would show a shortage that is over.
+ */
+export async function memoryFreeMb(device: Device, environment: NodeJS.ProcessEnv): Promise<number | null> {
+  // process.availableMemory is what the kernel could still give us, inside the limit of our container.
+  const systemFreeMb = Math.floor(process.availableMemory() / MIB);
+  if (device.kind === 'cpu') return systemFreeMb;
+  const gpu = (await queryGpus(environment))?.find((candidate) => candidate.uuid === device.uuid);
+  if (!gpu) return null;
+  return gpu.memoryTotalMb === 0 ? systemFreeMb : gpu.memoryFreeMb;
 }
 
 /** CUDA_VISIBLE_DEVICES of the gateway itself bounds what it may use, as for any CUDA program. */

@@ -11,7 +11,7 @@ import type { Model } from '../models/model.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { infer } from './client.ts';
-import { createMemoryProbe, discoverDevices } from './devices.ts';
+import { discoverDevices, memoryFreeMb } from './devices.ts';
 import { describeLaunch, findEngine, identifyEngine } from './launch.ts';
 import { noteEngine, reapLeftovers, residentMb } from './leftovers.ts';
 import { EngineProcess } from './process.ts';
@@ -64,7 +64,6 @@ interface Parts extends Required<PoolDependencies> {
 class EnginePool implements Pool {
   readonly devices: Device[];
   readonly engine: string;
-  readonly memoryFreeMb: Effects['memoryFreeMb'];
   readonly #parts: Parts;
   readonly #engines = new Set<EngineProcess>();
   readonly #engineOf = new WeakMap<Backend, EngineProcess>();
@@ -76,7 +75,6 @@ class EnginePool implements Pool {
     this.#parts = parts;
     this.devices = parts.devices;
     this.engine = identifyEngine(parts.enginePath);
-    this.memoryFreeMb = createMemoryProbe(parts.environment, parts.clock);
     process.on('exit', this.#killAll);
   }
 
@@ -98,6 +96,10 @@ class EnginePool implements Pool {
       }
     }
     throw new GatewayError('engine-failed', 'Other programs answer on every port that was tried for an engine.');
+  }
+
+  memoryFreeMb(device: Device): Promise<number | null> {
+    return memoryFreeMb(device, this.#parts.environment);
   }
 
   async stop(backend: Backend): Promise<void> {
