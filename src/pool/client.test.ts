@@ -42,12 +42,12 @@ describe('the form', () => {
   test('of a long prompt the end is kept, from a word on; it is repeated only where there is more than one window', () => {
     const prompt = Array.from({ length: 1_000 }, (_, index) => `word${index}`).join(' ');
     const short = formFields({ ...options, prompt }, model, 10_000);
-    expect(short['prompt']).toMatch(/^word\d+ .* word999$/);
-    expect(short['prompt']?.length).toBeLessThanOrEqual(896);
-    expect(short['carry_initial_prompt']).toBe('false');
+    expect(short.prompt).toMatch(/^word\d+ .* word999$/);
+    expect(short.prompt?.length).toBeLessThanOrEqual(896);
+    expect(short.carry_initial_prompt).toBe('false');
     const long = formFields({ ...options, prompt }, model, 40_000);
-    expect(long['prompt']?.length).toBeLessThanOrEqual(600);
-    expect(long['carry_initial_prompt']).toBe('true');
+    expect(long.prompt?.length).toBeLessThanOrEqual(600);
+    expect(long.carry_initial_prompt).toBe('true');
   });
 
   test('a prompt is never cut inside a character', () => {

@@ -168,7 +168,7 @@ async function ask(engine: EngineProcess, inference: Inference, fileName: string
   const text = await readBounded(body);
   if (statusCode !== 200) throw refusal(statusCode, text);
   const response = parseResponse(text);
-  const isLanguageDetected = fields['language'] === 'auto';
+  const isLanguageDetected = fields.language === 'auto';
   const isMeasured = response.segments.every((segment) => hasTrueNoSpeech(response, segment, isLanguageDetected));
   const levels = isMeasured ? [] : await readLevels(chunk);
   return chunkFinalFrom(response, { chunk, options, isLanguageDetected, levels });

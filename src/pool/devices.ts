@@ -37,7 +37,7 @@ export async function discoverDevices(
   if (idle && gpus === null) {
     log.warn({ gpu: idle.model }, 'an NVIDIA GPU is here but nvidia-smi does not answer: install its driver to use it');
   }
-  return chooseDevices(settings, environment['CUDA_VISIBLE_DEVICES'], {
+  return chooseDevices(settings, environment.CUDA_VISIBLE_DEVICES, {
     gpus,
     cpuName: [cpu.manufacturer, cpu.brand].filter(Boolean).join(' ') || 'CPU',
     physicalCores: Math.max(1, Math.min(cpu.physicalCores || Number.MAX_SAFE_INTEGER, availableParallelism())),

@@ -48,7 +48,7 @@ describe('arguments and environment', () => {
   test('on a CPU: no GPU is used, and none is seen', () => {
     const found = launch(cpu, { PATH: '' });
     expect(found.arguments.slice(-1)).toEqual(['-ng']);
-    expect(found.environment['CUDA_VISIBLE_DEVICES']).toBe('');
+    expect(found.environment.CUDA_VISIBLE_DEVICES).toBe('');
   });
 
   test('through setpriv where there is one', () => {

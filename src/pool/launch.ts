@@ -27,7 +27,7 @@ export function findEngine(
   root = ROOT,
 ): string {
   const wanted = settings.WHISPER_SERVER_BIN;
-  const found = locateEngine(root, { PATH: environment['PATH'], WHISPER_SERVER_BIN: wanted });
+  const found = locateEngine(root, { PATH: environment.PATH, WHISPER_SERVER_BIN: wanted });
   if (found) return found.path;
   throw new GatewayError(
     'setup-incomplete',

@@ -321,7 +321,7 @@ describe('an engine that fails', () => {
     await writeFile(join(bin, 'nvidia-smi'), '#!/bin/sh\necho "0, GPU-1, Card, 8192, 7892, 300"\n', { mode: 0o755 });
     const memoryFile = join(bench.directory, 'memory');
     await writeFile(memoryFile, '300');
-    const knobs = { PACED_MEMORY_FILE: memoryFile, PACED_MEMORY_MB: '500', PATH: `${bin}:${process.env['PATH']}` };
+    const knobs = { PACED_MEMORY_FILE: memoryFile, PACED_MEMORY_MB: '500', PATH: `${bin}:${process.env.PATH}` };
     const pool = await bench.pool(knobs, { DEVICES: '' });
     const [device] = pool.devices;
     expect(device).toMatchObject({ id: 'cuda:0', uuid: 'GPU-1', memoryTotalMb: 8_192 });

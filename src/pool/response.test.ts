@@ -107,9 +107,9 @@ describe('numbers are finite', () => {
 
   test('when words and tokens are left out', () => {
     const body = altered((segment) => {
-      delete segment['words'];
-      delete segment['tokens'];
-      segment['avg_logprob'] = null;
+      delete segment.words;
+      delete segment.tokens;
+      segment.avg_logprob = null;
     });
     expect(translated(body).segments[0]).toMatchObject({ words: [], pieces: [], tokenIds: [], avgLogprob: 0 });
   });

@@ -22,7 +22,7 @@ import {
 import type { Backend } from './protocol.ts';
 
 const ENGINE = locateEngine(ROOT, process.env)?.path ?? '';
-const MODELS = process.env['MODELS_DIR'] || join(ROOT, 'models');
+const MODELS = process.env.MODELS_DIR || join(ROOT, 'models');
 const MODEL = ['ggml-tiny-q5_1.bin', 'ggml-tiny.bin'].map((name) => join(MODELS, name)).find(existsSync) ?? '';
 const SPEECH = join(ROOT, 'build/test-audio/jfk.wav');
 const WAV_HEADER_BYTES = 44;
