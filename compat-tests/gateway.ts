@@ -89,12 +89,23 @@ export class Gateway {
   }
 
   async ready(): Promise<void> {
-    await eventually(async () => {
-      if (this.exit) throw new Error(`The gateway ended (${JSON.stringify(this.exit)}): ${this.complaint}`);
+    await this.#beforeItEnds(async () => {
       const answer = await fetch(`${this.url}/ready`);
       const body = await answer.text();
       if (answer.status !== 200) throw new Error(`Not ready: ${body}`);
-    }, START_MS_MAX);
+    });
+  }
+
+  async listening(): Promise<void> {
+    await this.#beforeItEnds(async () => void this.url);
+  }
+
+  /** Waits for a check to pass, but not for a gateway that has given up. */
+  async #beforeItEnds(check: () => Promise<void>): Promise<void> {
+    const ended = this.exited.then((exit) => {
+      throw new Error(`The gateway ended (${JSON.stringify(exit)}): ${this.complaint}`);
+    });
+    await Promise.race([eventually(check, START_MS_MAX), ended]);
   }
 
   /** Every process it started that still lives. */
@@ -129,7 +140,8 @@ export class Gateway {
 
   /** Asks it to end, as a service manager does. */
   async stop(): Promise<Exit> {
-    if (!this.exit) this.child.kill('SIGTERM');
+    // A second signal would mean: now.
+    if (!this.exit && !this.child.killed) this.child.kill('SIGTERM');
     const exit = await Promise.race([this.exited, sleep(STOP_MS_MAX, undefined, { ref: false })]);
     if (exit) return exit;
     this.child.kill('SIGKILL');

@@ -78,12 +78,6 @@ describe('fields of a wrong type', () => {
     const answer = await send(['model', 'whisper-1'], [name, value]);
     expect(expectError(answer, 400, { param: field, code: 'invalid_value' })).toContain(field.slice(0, 8));
   });
-
-  test('more than one file', async () => {
-    const form = formOf([['model', 'whisper-1']], { bytes: speech() });
-    form.append('file', new Blob([speech()]), 'second.wav');
-    expectError(await transcribe(gateway().url, form), 400);
-  });
 });
 
 describe('a body that is no form', () => {

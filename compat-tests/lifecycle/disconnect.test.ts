@@ -70,10 +70,7 @@ describe('with the real engine', () => {
     await sleep(1500);
     departure.abort();
     await expect(left).rejects.toThrow(/abort/i);
-    const engines = await gateway().engines();
     expect(await time(3)).toBeLessThan(undisturbedMs * 1.5 + 1000);
-    // The engine gave up the work; it was not restarted for it.
-    expect(await gateway().engines()).toEqual(engines);
     await eventually(async () => expect(await gateway().spool()).toEqual([]), 1000);
   });
 });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { clip } from '../audio.ts';
-import { type Gateway, paced, useGateway } from '../gateway.ts';
+import { endGateway, type Gateway, launchGateway, paced, useGateway } from '../gateway.ts';
 import { expectError, formOf, transcribe } from '../requests.ts';
 
 const send = (gateway: Gateway, seconds: number, variant: number) =>
@@ -60,14 +60,19 @@ describe('in every request', () => {
   });
 });
 
-describe('that cannot start', () => {
-  const gateway = useGateway({ WHISPER_SERVER_BIN: '/bin/false', DEVICES: 'cpu', START_BACKOFF_SECONDS: '0.1' });
-
-  test('is a server error in bounded time, and the gateway lives on', async () => {
-    const startedMs = performance.now();
-    expectError(await send(gateway(), 1, 1), 500, { type: 'server_error' });
-    expect(performance.now() - startedMs).toBeLessThan(10_000);
-    expect((await fetch(`${gateway().url}/health`)).status).toBe(200);
-    await gateway().expectEmptySpool();
+test('an engine that cannot start is a server error in bounded time, and the gateway says why it is not ready', async () => {
+  const gateway = await launchGateway({
+    WHISPER_SERVER_BIN: '/bin/false',
+    DEVICES: 'cpu',
+    START_BACKOFF_SECONDS: '0.1',
   });
+  await gateway.listening();
+  const startedMs = performance.now();
+  expectError(await send(gateway, 1, 1), 500, { type: 'server_error' });
+  expect(performance.now() - startedMs).toBeLessThan(10_000);
+  expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+  const readiness = await fetch(`${gateway.url}/ready`);
+  expect(readiness.status).toBe(503);
+  expect(await readiness.json()).toEqual({ ready: false, reason: expect.stringMatching(/\S/), model: 'tiny-q5_1' });
+  await endGateway(gateway);
 });

@@ -66,8 +66,8 @@ describe('beside a running gateway', () => {
       });
     for (const key of ['one', 'two']) expect((await send(`Bearer ${key}`)).status).toBe(200);
     expectError(await send(), 401);
-    for (const wrong of ['Bearer three', 'Bearer one, two']) {
-      expectError(await send(wrong), 401, { code: 'invalid_api_key' });
+    for (const wrong of ['three', 'one,two', 'ONE']) {
+      expectError(await send(`Bearer ${wrong}`), 401, { code: 'invalid_api_key' });
     }
     for (const path of ['/health', '/ready', '/docs', '/openapi.json']) {
       expect({ path, status: (await fetch(`${gateway().url}${path}`)).status }).toEqual({ path, status: 200 });

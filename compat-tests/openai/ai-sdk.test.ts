@@ -1,6 +1,6 @@
 // @ai-sdk/openai, whose schema refuses an answer that lacks a single number.
 import { createOpenAI } from '@ai-sdk/openai';
-import { APICallError, experimental_transcribe as transcribe } from 'ai';
+import { APICallError, transcribe } from 'ai';
 import { expect, test } from 'vitest';
 import { expectSpeech, SPEECH_SECONDS, speech, speechAs } from '../audio.ts';
 import { useGateway } from '../gateway.ts';

@@ -26,16 +26,16 @@ export interface Verbose {
 }
 
 const SEGMENT_KEYS = [
-  'id',
-  'seek',
-  'start',
-  'end',
-  'text',
-  'tokens',
-  'temperature',
   'avg_logprob',
   'compression_ratio',
+  'end',
+  'id',
   'no_speech_prob',
+  'seek',
+  'start',
+  'temperature',
+  'text',
+  'tokens',
 ];
 
 export const DURATION_USAGE = { type: 'duration', seconds: SPEECH_SECONDS };
@@ -54,7 +54,7 @@ function expectSegments(segments: VerboseSegment[], text: string): void {
   expect(segments.length).toBeGreaterThan(0);
   let previousEnd = 0;
   for (const [index, segment] of segments.entries()) {
-    expect(Object.keys(segment)).toEqual(SEGMENT_KEYS);
+    expect(Object.keys(segment).sort()).toEqual(SEGMENT_KEYS);
     for (const { 0: key, 1: value } of Object.entries(segment)) {
       if (key !== 'text' && key !== 'tokens') expect(value, key).toSatisfy(Number.isFinite);
     }
@@ -86,7 +86,7 @@ function expectWords(words: NonNullable<Verbose['words']>, text: string): void {
   );
   let previousStart = 0;
   for (const word of words) {
-    expect(Object.keys(word)).toEqual(['word', 'start', 'end']);
+    expect(Object.keys(word).sort()).toEqual(['end', 'start', 'word']);
     expect(word.start).toBeGreaterThanOrEqual(previousStart);
     expect(word.end).toBeGreaterThanOrEqual(word.start);
     expect(word.end).toBeLessThanOrEqual(SPEECH_SECONDS + 0.2);
