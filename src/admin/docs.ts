@@ -17,8 +17,13 @@ export function mountDocs(app: OpenAPIHono<HttpEnvironment>, version: string): v
       url: '/openapi.json',
       cdn: '/docs/scalar.js',
       pageTitle: 'Whispergate',
+      // The rest of what the page could offer would call its makers' hosts.
       withDefaultFonts: false,
       telemetry: false,
+      showDeveloperTools: 'never',
+      hideClientButton: true,
+      agent: { disabled: true },
+      mcp: { disabled: true },
     }),
   );
   app.get('/docs/scalar.js', async (context) => {
@@ -40,6 +45,7 @@ export function describeApi(app: OpenAPIHono<HttpEnvironment>, version: string) 
       description: "Self-hosted speech-to-text behind OpenAI's API: change the base URL, keep the program.",
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
+    tags: [{ name: 'OpenAI' }, { name: 'Models' }, { name: 'Server' }],
     servers: [{ url: '/', description: 'This server' }],
   });
 }
