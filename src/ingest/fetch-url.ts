@@ -26,6 +26,7 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
   const idleMs = settings.UPLOAD_IDLE_SECONDS * 1000;
 
   return async (url, signal) => {
+    signal.throwIfAborted();
     const deadline = new AbortController();
     const cancelDeadline = clock.after(settings.URL_FETCH_SECONDS_MAX * 1000, () =>
       deadline.abort(unreachable({ kind: 'invalid-data' }, 'took too long')),
@@ -38,6 +39,9 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
       bodyTimeout: idleMs,
       connect: { lookup: guard.lookup, timeout: CONNECT_MS_MAX },
     });
+    // A request whose connection is still being made does not hear its signal.
+    const stop = () => void agent.destroy();
+    either.addEventListener('abort', stop);
     try {
       const response = await follow(guard.check(url), agent, either);
       refuseBadAnswer(response);
@@ -50,8 +54,8 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
       throw error;
     } finally {
       cancelDeadline();
-      // Not waited for: it may be looking up a name, and nobody knows how long that takes.
-      void agent.destroy();
+      either.removeEventListener('abort', stop);
+      stop();
     }
   };
 
@@ -61,7 +65,7 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
       const response = await ask(target, agent, signal);
       const { location } = response.headers;
       if (!REDIRECTS.has(response.statusCode) || typeof location !== 'string') return response;
-      response.body.on('error', () => {}).destroy();
+      response.body.destroy();
       if (redirects === settings.URL_REDIRECTS_MAX) {
         throw unreachable({ kind: 'too-many-redirects' }, `redirected more than ${redirects} times`);
       }
@@ -104,7 +108,9 @@ async function ask(
   };
   if (authorization !== undefined) headers.authorization = authorization;
   try {
-    return await request(url, { dispatcher: agent, signal, headers });
+    const response = await request(url, { dispatcher: agent, signal, headers });
+    response.body.on('error', () => {}); // of a body that nobody reads; unheard, it would end the process
+    return response;
   } catch (error) {
     if (error instanceof GatewayError) throw error; // the guard's, from the look-up
     throw unreachable({ kind: 'invalid-data' }, 'could not be reached', error);
