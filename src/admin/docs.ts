@@ -45,7 +45,7 @@ export function describeApi(app: OpenAPIHono<HttpEnvironment>, version: string) 
       description: "Self-hosted speech-to-text behind OpenAI's API: change the base URL, keep the program.",
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
-    tags: [{ name: 'OpenAI' }, { name: 'Models' }, { name: 'Server' }],
+    tags: [{ name: 'OpenAI' }, { name: 'Server' }],
     servers: [{ url: '/', description: 'This server' }],
   });
 }

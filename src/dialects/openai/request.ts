@@ -78,7 +78,7 @@ function interpret(fields: Fields, model: string, task: Task, cacheControl: stri
   const logprobs = fields.include?.includes('logprobs') ?? false;
   const hasLogprobs = logprobs && (format === 'json' || fields.stream);
   const warnings = [
-    typeof fields.chunking_strategy === 'object' && 'chunking_strategy: cut at silences, as by auto',
+    typeof fields.chunking_strategy === 'object' && 'chunking_strategy: has no effect',
     logprobs && !hasLogprobs && 'include: logprobs come with response_format=json only',
     fields.stream && format !== 'json' && format !== 'text' && 'response_format: a stream carries text only',
   ].filter((warning) => warning !== false);

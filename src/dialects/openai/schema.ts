@@ -87,8 +87,7 @@ export const transcriptionFields = z.object({
     description: 'Answer with server-sent events while decoding, whatever the model.',
   }),
   chunking_strategy: chunkingStrategy.optional().openapi({
-    description:
-      'Long recordings are always cut at silences, as by `auto`; the settings of `server_vad` have no effect.',
+    description: 'Accepted and without effect: the engine cuts long recordings itself.',
     example: 'auto',
   }),
   known_speaker_names: z.array(z.string()).optional().openapi({
