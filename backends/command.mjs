@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 const HEAD_LINES = 8;
 const TAIL_LINES = 20;
 
-/** Killed with us: a child that outlives setup would meet the next run of setup. */
-const running = new Set();
+/** Process groups to end with us. A group each, because a program's own children must end with it: npm's would go on writing. */
+const groups = new Set();
 
 export class CommandError extends Error {
   /**
@@ -31,7 +31,7 @@ export class CommandError extends Error {
  *   signal?: AbortSignal | undefined,
  *   outputTo?: number,
  *   onLine?: (line: string) => void,
- *   onSpawn?: (processId: number) => void,
+ *   onSpawn?: (processGroup: number) => void,
  * }} [options] `outputTo`: a file descriptor for stdout, instead of reading it as lines
  * @returns {Promise<string[]>} the first and last lines printed
  */
@@ -39,9 +39,20 @@ export function run(program, args, { cwd, env, signal, outputTo, onLine, onSpawn
   return new Promise((resolve, reject) => {
     /** @type {string[]} */
     const said = [];
-    const child = spawn(program, args, { cwd, env, signal, stdio: ['ignore', outputTo ?? 'pipe', 'pipe'] });
-    running.add(child);
-    if (child.pid) onSpawn?.(child.pid);
+    const stdio = /** @type {import('node:child_process').StdioOptions} */ (['ignore', outputTo ?? 'pipe', 'pipe']);
+    const child = spawn(program, args, { cwd, env, stdio, detached: true });
+    const group = child.pid;
+    if (group) {
+      groups.add(group);
+      onSpawn?.(group);
+    }
+    const onAbort = () => stopGroup(group);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const settle = () => {
+      groups.delete(group);
+      signal?.removeEventListener('abort', onAbort);
+    };
     for (const stream of [child.stdout, child.stderr]) {
       if (!stream) continue;
       createInterface({ input: stream }).on('line', (line) => {
@@ -51,11 +62,11 @@ export function run(program, args, { cwd, env, signal, outputTo, onLine, onSpawn
       });
     }
     child.once('error', (error) => {
-      running.delete(child);
+      settle();
       reject(signal?.aborted ? signal.reason : new CommandError(`${program}: ${error.message}`, said));
     });
     child.once('close', (code, signalName) => {
-      running.delete(child);
+      settle();
       if (signal?.aborted) reject(signal.reason);
       else if (code === 0) resolve(said);
       else reject(new CommandError(`${program} ended with ${code === null ? signalName : `exit code ${code}`}`, said));
@@ -64,7 +75,16 @@ export function run(program, args, { cwd, env, signal, outputTo, onLine, onSpawn
 }
 
 export function stopRunning() {
-  for (const child of running) child.kill('SIGTERM');
+  for (const group of groups) stopGroup(group);
+}
+
+/** @param {number | undefined} group */
+function stopGroup(group) {
+  try {
+    if (group) process.kill(-group, 'SIGTERM');
+  } catch {
+    // It ended meanwhile.
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 // One holder at a time across processes, by a file beside what it guards. A holder that died is noticed at once on the same
-// host (its process, and every child it named, is gone); anywhere else by a heartbeat that stopped.
+// host (its process, and every process group it named, is gone); anywhere else by a heartbeat that stopped.
 import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
@@ -11,15 +12,15 @@ const SILENCE_MAX_MS = 60_000;
 const POLL_MS = 300;
 
 /**
- * @typedef {{ host: string, processIds: number[], token: string }} Holder
- * @typedef {{ keep(processId: number): void }} Lock
+ * @typedef {{ host: string, processId: number, processGroups: number[], token: string }} Holder
+ * @typedef {{ keep(processGroup: number): void }} Lock
  */
 
 /** Locks held here: our own process id in a file proves nothing after a container restarted. */
 const heldTokens = new Set();
 
 /**
- * Runs `task` while holding the lock. `keep` names a child that must also be gone before another may take over.
+ * Runs `task` while holding the lock. `keep` names a group that must also be gone before another may take over.
  * @template T
  * @param {string} path
  * @param {{ signal?: AbortSignal | undefined, onWait?: ((holder: Holder | undefined) => void) | undefined }} options
@@ -28,25 +29,23 @@ const heldTokens = new Set();
  */
 export async function withLock(path, { signal, onWait }, task) {
   /** @type {Holder} */
-  const holder = { host: hostname(), processIds: [process.pid], token: randomUUID() };
+  const holder = { host: hostname(), processId: process.pid, processGroups: [], token: randomUUID() };
   await mkdir(dirname(path), { recursive: true });
   heldTokens.add(holder.token);
   try {
     await acquire(path, holder, signal, onWait);
     const heartbeat = setInterval(() => utimes(path, new Date(), new Date()).catch(() => {}), HEARTBEAT_MS);
     heartbeat.unref();
-    let written = Promise.resolve();
     try {
       return await task({
-        keep(processId) {
-          holder.processIds.push(processId);
-          const content = JSON.stringify(holder);
-          written = written.then(() => writeFile(path, content)).catch(() => {});
+        keep(processGroup) {
+          holder.processGroups.push(processGroup);
+          // At once: the group lives already, and we may be killed any moment.
+          writeFileSync(path, JSON.stringify(holder));
         },
       });
     } finally {
       clearInterval(heartbeat);
-      await written;
       if ((await readHolder(path))?.token === holder.token) await rm(path, { force: true });
     }
   } finally {
@@ -107,14 +106,13 @@ async function takeAway(path, dead) {
 }
 
 /** @param {Holder} holder */
-function isGone(holder) {
-  if (holder.host !== hostname()) return false;
-  return holder.processIds.every((processId) =>
-    processId === process.pid ? !heldTokens.has(holder.token) : !isAlive(processId),
-  );
+function isGone({ host, processId, processGroups, token }) {
+  if (host !== hostname()) return false;
+  const isOursNoMore = processId === process.pid && !heldTokens.has(token);
+  return (isOursNoMore || !isAlive(processId)) && !processGroups.some((group) => isAlive(-group));
 }
 
-/** @param {number} processId */
+/** @param {number} processId negative for a group @returns {boolean} */
 function isAlive(processId) {
   try {
     process.kill(processId, 0);
@@ -131,7 +129,7 @@ function isAlive(processId) {
 async function readHolder(path) {
   try {
     const holder = JSON.parse(await readFile(path, 'utf8'));
-    return Array.isArray(holder?.processIds) ? holder : undefined;
+    return Array.isArray(holder?.processGroups) ? holder : undefined;
   } catch {
     return undefined;
   }

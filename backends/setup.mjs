@@ -1,5 +1,5 @@
 // Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run.
-// Each step is skipped when already true and may be interrupted anywhere. Plain JavaScript without dependencies, because it
+// `docs` fetches only what a container image takes along. Each step is skipped when already true and may be interrupted anywhere. Plain JavaScript without dependencies, because it
 // is what installs them, on any Node from 18 on.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main() {
   const mode = process.argv[2];
-  if (mode !== 'start' && mode !== 'test') throw new SetupError('Run: node backends/setup.mjs start (or test)');
+  if (mode !== 'start' && mode !== 'test' && mode !== 'docs') {
+    throw new SetupError('Run: node backends/setup.mjs start (or test, or docs)');
+  }
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
     throw new SetupError(
       `Node ${process.versions.node} is too old. Install Node ${NODE_MAJOR_MIN} or newer: https://nodejs.org/en/download`,
@@ -33,6 +35,7 @@ async function main() {
 
 /** @param {import('./steps/context.mjs').Context} context */
 async function setUp(context) {
+  if (context.mode === 'docs') return ensureDocsPage(context);
   await ensureDependencies(context);
   await ensurePrograms(context, ['ffmpeg', 'ffprobe']);
   context.terminal.done('ffmpeg');
@@ -45,8 +48,7 @@ async function setUp(context) {
 function sayOnce() {
   let isSaid = false;
   return (/** @type {import('./lock.mjs').Holder | undefined} */ holder) => {
-    if (!isSaid)
-      terminal.note(`waiting for another setup (process ${holder?.processIds.join(', ') ?? 'unknown'}) to end`);
+    if (!isSaid) terminal.note(`waiting for another setup (process ${holder?.processId ?? 'unknown'}) to end`);
     isSaid = true;
   };
 }

@@ -7,10 +7,10 @@ import { megabytes, SetupError } from './terminal.mjs';
 /**
  * @typedef {object} Context
  * @property {string} root the repository
- * @property {'start' | 'test'} mode
+ * @property {'start' | 'test' | 'docs'} mode
  * @property {NodeJS.ProcessEnv} environment
  * @property {import('./terminal.mjs').Terminal} terminal
- * @property {(processId: number) => void} keepLock a child that must be gone before another setup may begin
+ * @property {(processGroup: number) => void} keepLock names a process group that must be gone before another setup may begin
  */
 
 /**

@@ -2,7 +2,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
-import { findProgram } from '../command.mjs';
+import { CommandError, findProgram } from '../command.mjs';
 import { explain, runStep } from './context.mjs';
 import { findMissing, installPrograms } from './programs.mjs';
 import { SetupError } from './terminal.mjs';
@@ -63,7 +63,8 @@ async function install(context) {
   try {
     await attempt();
   } catch (error) {
-    const missing = findMissing(COMPILERS, context.environment);
+    const mustCompile = error instanceof CommandError && error.said.some((line) => line.includes('gyp'));
+    const missing = mustCompile ? findMissing(COMPILERS, context.environment) : [];
     if (missing.length === 0) throw explain(context, error, sentence);
     context.terminal.note(`a package must be compiled, and ${missing.join(', ')} is missing`);
     await installPrograms(context, missing);

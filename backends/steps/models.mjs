@@ -72,15 +72,16 @@ async function ensureNamedModel(context, catalogue, name) {
  * @param {'gpu' | 'cpu'} device
  */
 async function ensureBestModel(context, catalogue, device) {
-  const names = catalogue.defaults[device];
-  const best = names[0];
+  const best = catalogue.defaults[device][0];
+  // Without asking the driver, which may take a second.
   if (best && (await isPresent(context, catalogue, best))) return context.terminal.done(`model: ${best}`);
-  const fitting = device === 'gpu' ? await fittingModels(context, catalogue, names) : names;
-  const unavailable = await readUnavailable(context);
+  const names = await fittingModels(context, catalogue, device);
+  const present = await Promise.all(names.map((name) => isPresent(context, catalogue, name)));
+  const unavailable = present.includes(true) ? await readUnavailable(context) : {};
   /** @type {Map<string, unknown>} */
   const failures = new Map();
-  for (const name of fitting) {
-    if (unavailable[name] && !(await isPresent(context, catalogue, name))) continue;
+  for (const [index, name] of names.entries()) {
+    if (unavailable[name] && !present[index]) continue;
     try {
       await obtain(context, catalogue, name);
     } catch (error) {
@@ -88,10 +89,8 @@ async function ensureBestModel(context, catalogue, device) {
       continue;
     }
     await rememberUnavailable(context, unavailable, [...failures.keys()]);
-    return report(context, fitting, name, failures);
+    return report(context, names, name, failures);
   }
-  // Everything was asked now or today, and nothing came: whoever asks again should ask everything.
-  await rememberUnavailable(context, {}, []);
   const reasons = [...failures.values()].map(sentence);
   throw new SetupError(
     `No model could be had. ${reasons[0] ?? ''} Try again: npm start; or put a ggml model into ${modelsFolder(context)} and name it: DEFAULT_MODEL=<name> npm start`,
@@ -117,11 +116,13 @@ function report({ terminal }, names, chosen, failures) {
 /**
  * @param {Context} context
  * @param {Catalogue} catalogue
- * @param {readonly string[]} names
+ * @param {'gpu' | 'cpu'} device
  */
-async function fittingModels({ environment }, catalogue, names) {
-  const largestMb = Math.max(0, ...(await gpuMemoryMb(environment)));
-  return names.filter((name) => (catalogue.models[name]?.memoryMb ?? Number.POSITIVE_INFINITY) <= largestMb);
+async function fittingModels({ environment }, catalogue, device) {
+  const memoryMb = device === 'gpu' ? await gpuMemoryMb(environment) : [];
+  if (memoryMb.length === 0) return catalogue.defaults.cpu;
+  const largestMb = Math.max(...memoryMb);
+  return catalogue.defaults.gpu.filter((name) => (catalogue.models[name]?.memoryMb ?? 0) <= largestMb);
 }
 
 /**

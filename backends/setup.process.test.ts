@@ -1,0 +1,429 @@
+// Runs setup as people do, in a folder of its own, on a machine made of stand-ins: the PATH holds only what a test puts there.
+import { existsSync, readFileSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { arch, cpus, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findProgram } from './command.mjs';
+import { spawnForTest } from './spawn-for-test.ts';
+
+const BORROWED = ['sh', 'tar', 'gzip', 'cat', 'cp', 'mkdir', 'sleep', 'uname'];
+const WEIGHTS = Buffer.from('lmgg and then the weights');
+
+let root: string;
+let programs: string;
+let server: Server;
+let base: string;
+/** Addresses asked for. */
+let asked: string[];
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'setup-'));
+  programs = join(root, 'machine', 'bin');
+  await mkdir(programs, { recursive: true });
+  for (const name of BORROWED) await symlink(String(findProgram(name, process.env)), join(programs, name));
+  await writeProgram('node', `exec ${process.execPath} "$@"`);
+  for (const name of ['ffmpeg', 'ffprobe', 'whisper-server']) await writeProgram(name, 'exit 0');
+  await writeProgram('npm', 'echo npm was asked for "$@" >> npm.log; exit 1');
+  await cp(import.meta.dirname, join(root, 'backends'), { recursive: true });
+
+  asked = [];
+  server = createServer((request, response) => {
+    asked.push(String(request.url));
+    if (request.url?.startsWith('/missing')) response.writeHead(404).end();
+    else response.end(WEIGHTS);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  await writeJson('package-lock.json', { packages: { '': {}, 'node_modules/a': { version: '1.0.0' } } });
+  await writeInstalled();
+  await writeCatalogue({ best: '/best', good: '/good', small: '/small' });
+  // Spares every test the page's script.
+  await writeFileIn('build/docs/scalar.js', Buffer.alloc(4_353_277));
+});
+
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await rm(root, { recursive: true, force: true });
+});
+
+async function writeFileIn(path: string, content: string | Buffer) {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), content);
+}
+const writeJson = (path: string, content: unknown) => writeFileIn(path, JSON.stringify(content));
+
+async function writeProgram(name: string, script: string) {
+  await writeFile(join(programs, name), `#!/bin/sh\n${script}\n`);
+  await chmod(join(programs, name), 0o755);
+}
+
+async function writeInstalled() {
+  await writeJson('node_modules/.package-lock.json', { packages: { 'node_modules/a': { version: '1.0.0' } } });
+  await writeJson('node_modules/a/package.json', {});
+  await writeFileIn('node_modules/.bin/node', '');
+}
+
+async function writeCatalogue(paths: Record<string, string>) {
+  const model = (path: string) => ({ bytes: WEIGHTS.length, memoryMb: 1000, sources: [{ url: base + path }] });
+  const models = Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, model(path)]));
+  await writeJson('src/models/catalogue.json', {
+    models: { ...models, huge: { ...model('/huge'), memoryMb: 50_000 } },
+    defaults: { gpu: ['huge', 'best', 'good'], cpu: ['good', 'small'] },
+    tests: ['small', 'good'],
+    aliases: { 'whisper-1': 'default', nice: 'good' },
+  });
+}
+
+function setUp(mode = 'start', environment: NodeJS.ProcessEnv = {}) {
+  return spawnForTest(process.execPath, ['backends/setup.mjs', mode], {
+    cwd: root,
+    env: { PATH: programs, HOME: root, ...environment },
+  });
+}
+
+/** Runs to its end; a failure is one sentence on the last line, and no stack. */
+async function expectFailure(sentence: RegExp, mode?: string, environment?: NodeJS.ProcessEnv) {
+  const { code, lines } = await setUp(mode, environment).ended;
+  expect(code).toBe(1);
+  expect(lines.at(-1)).toMatch(sentence);
+  expect(lines.join('\n')).not.toMatch(/^\s+at /m);
+  return lines;
+}
+
+async function expectSuccess(mode?: string, environment?: NodeJS.ProcessEnv) {
+  const { code, lines } = await setUp(mode, environment).ended;
+  expect(lines.join('\n')).not.toContain('✗');
+  expect(code).toBe(0);
+  return lines;
+}
+
+const installedModels = async () =>
+  (await readdir(join(root, 'models'))).filter((name) => name.endsWith('.bin')).sort();
+
+describe('steps', () => {
+  test('each says one line, and a second run does nothing again', async () => {
+    await writeFileIn('models/ggml-good.bin', WEIGHTS);
+    const startedAtMs = performance.now();
+    const lines = await expectSuccess();
+    expect(lines).toEqual([
+      '✓ dependencies',
+      '✓ ffmpeg',
+      `✓ engine: ${join(programs, 'whisper-server')} (from the PATH)`,
+      '✓ model: good',
+      '✓ docs page',
+    ]);
+    expect(performance.now() - startedAtMs).toBeLessThan(2000);
+    expect(asked).toEqual([]);
+    expect(existsSync(join(root, 'npm.log'))).toBe(false);
+    expect(existsSync(join(root, 'build', 'setup.lock'))).toBe(false);
+  });
+
+  test('an unknown one is refused', async () => {
+    await expectFailure(/^✗ Run: node backends\/setup\.mjs start/, 'begin');
+  });
+
+  test('without the page script the server may start', async () => {
+    await rm(join(root, 'build', 'docs'), { recursive: true });
+    const lines = await expectSuccess();
+    expect(lines.at(-1)).toMatch(/^! \/docs stays without its page: scalar\.js could not be downloaded/);
+  });
+
+  test('two at once take turns, and one that is stopped hands over', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeProgram('npm', 'sleep 60 & echo $! > sleep.pid; wait');
+    const first = setUp();
+    await first.saying(/npm ci/);
+    const second = setUp();
+    await second.saying(/waiting for another setup/);
+    await writeInstalled();
+    const sleeper = Number(readFileSync(join(root, 'sleep.pid'), 'utf8'));
+    first.kill('SIGTERM');
+    const { code, lines } = await first.ended;
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toBe('✗ Interrupted. Run it again to go on: npm start');
+    expect((await second.ended).code).toBe(0);
+    // npm's own children end with it: they would write into what the next run replaces.
+    expect(() => process.kill(sleeper, 0)).toThrow('ESRCH');
+  });
+
+  test('after a kill, what npm still writes is waited for', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeProgram('npm', 'echo > started; sleep 1; echo done > npm.log; exit 1');
+    const first = setUp();
+    await expect.poll(() => existsSync(join(root, 'started'))).toBe(true);
+    first.kill('SIGKILL');
+    await first.ended;
+    const second = setUp();
+    await second.saying(/dependencies: npm ci/);
+    expect(existsSync(join(root, 'npm.log'))).toBe(true);
+    second.kill('SIGKILL');
+    await second.ended;
+  });
+});
+
+describe('dependencies', () => {
+  const install = 'mkdir -p node_modules/.bin node_modules/a; cp package-lock.json node_modules/.package-lock.json';
+  const npm = (then: string) => `echo "$@ nodedir=$npm_config_nodedir path=$PATH" >> npm.log; ${then}`;
+  const works = `${install}; echo > node_modules/.bin/node; echo {} > node_modules/a/package.json`;
+
+  const incomplete: Record<string, () => Promise<void>> = {
+    'nothing is installed': () => rm(join(root, 'node_modules'), { recursive: true }),
+    'npm was interrupted': () => rm(join(root, 'node_modules', '.package-lock.json')),
+    'a package is gone': () => rm(join(root, 'node_modules', 'a'), { recursive: true }),
+    'the lock file changed': () =>
+      writeJson('package-lock.json', { packages: { 'node_modules/a': { version: '2.0.0' } } }),
+  };
+  for (const [name, spoil] of Object.entries(incomplete)) {
+    test(`are installed when ${name}`, async () => {
+      await spoil();
+      await writeProgram('npm', npm(works));
+      await expectSuccess();
+      await expectSuccess();
+      const calls = (await readFile(join(root, 'npm.log'), 'utf8')).trim().split('\n');
+      expect(calls.length).toBe(1);
+      expect(calls[0]).toMatch(/^ci --loglevel=error/);
+    });
+  }
+
+  test('an optional or development package may be absent from a start', async () => {
+    await writeJson('package-lock.json', {
+      packages: {
+        'node_modules/b': { version: '1.0.0', optional: true },
+        'node_modules/c': { version: '1.0.0', dev: true },
+      },
+    });
+    await expectSuccess();
+    await expectFailure(/npm ci$/, 'test');
+  });
+
+  test('that must be compiled get their compiler first', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeProgram('npm', 'echo npm error gyp ERR! find Python >&2; exit 1');
+    await writeProgram('apk', 'exit 1');
+    await expectFailure(/python3 and make and c\+\+ are missing\. Run: sudo apk add python3 make build-base$/);
+  });
+
+  test("come from the system's npm, with the headers beside the system's Node", async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeFileIn('machine/include/node/node.h', '');
+    await writeProgram('npm', npm(works));
+    await expectSuccess('start', { PATH: `${join(root, 'node_modules', '.bin')}:${programs}` });
+    const call = await readFile(join(root, 'npm.log'), 'utf8');
+    expect(call).toContain(`nodedir=${join(root, 'machine')} path=${programs}\n`);
+  });
+
+  test('that cannot be had end with what npm said', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeProgram('npm', 'echo npm error code E404 >&2; exit 1');
+    const lines = await expectFailure(/The npm packages could not be installed.*: npm ci$/);
+    expect(lines.join('\n')).toContain('npm error code E404');
+  });
+
+  test('that npm installed without their scripts end with the command that runs them', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    await writeProgram('npm', install);
+    await expectFailure(/npm ci --ignore-scripts=false$/);
+  });
+});
+
+describe('programs', () => {
+  test('of an unknown system are named', async () => {
+    await rm(join(programs, 'ffprobe'));
+    await expectFailure(/^✗ ffprobe is missing\. Install ffprobe with your package manager\.$/);
+  });
+
+  test('of another package manager come with its command', async () => {
+    for (const name of ['ffmpeg', 'ffprobe']) await rm(join(programs, name));
+    await writeProgram('dnf', 'exit 1');
+    await expectFailure(/^✗ ffmpeg and ffprobe are missing\. Run: sudo dnf install -y ffmpeg-free$/);
+  });
+
+  test('that apt cannot install come with its command', async () => {
+    for (const name of ['ffmpeg', 'ffprobe']) await rm(join(programs, name));
+    await writeProgram('apt-get', 'echo E: no such package >&2; exit 100');
+    await expectFailure(/Run: sudo apt-get update && sudo apt-get install -y ffmpeg$/);
+  });
+});
+
+describe('models', () => {
+  test('the default is fetched, once', async () => {
+    expect(await expectSuccess()).toContain('✓ model: good');
+    await expectSuccess();
+    expect(asked).toEqual(['/good']);
+  });
+
+  test('one that cannot be had is replaced out loud, not asked for again for a day, and tried again when named', async () => {
+    await writeCatalogue({ good: '/missing', small: '/small' });
+    const first = (await expectSuccess()).join('\n');
+    expect(first).toContain("! the model 'good' cannot be had. ggml-good.bin could not be downloaded: ");
+    expect(first).toContain('HTTP 404');
+    expect(first).toContain("using 'small', which understands less. To try 'good' again: DEFAULT_MODEL=good npm start");
+    expect(asked).toEqual(['/missing', '/small']);
+
+    const second = await expectSuccess();
+    expect(second).toContain('✓ model: small (instead of good; DEFAULT_MODEL=good npm start tries that again)');
+    expect(asked.length).toBe(2);
+
+    await expectFailure(/^✗ DEFAULT_MODEL=good cannot be had\. .*env -u DEFAULT_MODEL npm start$/, 'start', {
+      DEFAULT_MODEL: 'good',
+    });
+    expect(asked.length).toBe(3);
+
+    await writeJson('models/.unavailable.json', { good: Date.now() - 25 * 60 * 60_000 });
+    await expectSuccess();
+    expect(asked.length).toBe(4);
+  });
+
+  test('when none can be had nothing is remembered', async () => {
+    await writeCatalogue({ good: '/missing', small: '/missing/too' });
+    await expectFailure(/^✗ No model could be had\. .*Try again: npm start/);
+    await expectFailure(/^✗ No model could be had\./);
+    expect(asked.length).toBe(4);
+  });
+
+  test('DEFAULT_MODEL names one of the catalogue, an alias, or a file of the user', async () => {
+    expect(await expectSuccess('start', { DEFAULT_MODEL: 'small' })).toContain('✓ model: small');
+    expect(await expectSuccess('start', { DEFAULT_MODEL: 'nice' })).toContain('✓ model: good');
+    expect(await expectSuccess('start', { DEFAULT_MODEL: 'whisper-1' })).toContain('✓ model: good');
+    await writeFileIn('elsewhere/ggml-mine.bin', WEIGHTS);
+    const mine = { DEFAULT_MODEL: 'mine', MODELS_DIR: 'elsewhere' };
+    expect(await expectSuccess('start', mine)).toContain('✓ model: mine');
+    await expectFailure(/^✗ DEFAULT_MODEL=mine is not a known model.*Known: best, good, small, huge\.$/, 'start', {
+      DEFAULT_MODEL: 'mine',
+    });
+  });
+
+  test('a damaged file is fetched again, and one that is no model never appears', async () => {
+    await writeFileIn('models/ggml-good.bin', 'half');
+    await expectSuccess();
+    expect((await readFile(join(root, 'models', 'ggml-good.bin'))).equals(WEIGHTS)).toBe(true);
+    WEIGHTS.write('html');
+    try {
+      const lines = await expectFailure(/cannot be had.*it is no ggml file/, 'start', { DEFAULT_MODEL: 'small' });
+      expect(lines.join('\n')).not.toContain('✓ model');
+    } finally {
+      WEIGHTS.write('lmgg');
+    }
+    expect(await installedModels()).toEqual(['ggml-good.bin']);
+  });
+
+  test('a GPU gets the best that fits its memory; DEVICES=cpu leaves it out', async () => {
+    await writeProgram('nvidia-smi', 'echo 24564; echo 8192');
+    expect(await expectSuccess()).toContain('✓ model: best');
+    expect(await expectSuccess('start', { DEVICES: 'cpu:0,cpu:1' })).toContain('✓ model: good');
+  });
+
+  test('the tests get theirs, all of them', async () => {
+    expect(await expectSuccess('test')).toContain('✓ models: small, good');
+    expect(await installedModels()).toEqual(['ggml-good.bin', 'ggml-small.bin']);
+    await rm(join(root, 'models'), { recursive: true });
+    await writeCatalogue({ good: '/missing', small: '/small' });
+    await expectFailure(/^✗ The tests need the model 'good'\. .*Try again: npm test$/, 'test');
+  });
+});
+
+describe('engine', () => {
+  const built = () => join(root, 'build', 'whisper-server', 'whisper-server');
+  const builds = async () => (await readFile(join(root, 'cmake.log'), 'utf8').catch(() => '')).split('\n').slice(0, -1);
+  const machine = [arch(), cpus()[0]?.model ?? ''].join(' / ');
+
+  /** A compiler whose engines say what they were built with. */
+  async function writeToolchain() {
+    for (const name of ['c++', 'make']) await writeProgram(name, 'exit 0');
+    await writeProgram(
+      'cmake',
+      `case "$1" in
+-S) mkdir -p "$4/bin"; echo "$@" >> cmake.log;;
+--build) echo "[ 50%] Building"; echo "#!/bin/sh" > "$2/bin/whisper-server"; ${findProgram('chmod', process.env)} +x "$2/bin/whisper-server";;
+esac`,
+    );
+    await writeFileIn('build/whisper-server/source-1.9.1/CMakeLists.txt', 'project("whisper.cpp" VERSION 1.9.1)');
+  }
+
+  beforeEach(() => rm(join(programs, 'whisper-server')));
+
+  test('WHISPER_SERVER_BIN is taken as it is, and must be a program', async () => {
+    await writeProgram('other', 'exit 0');
+    const other = join(programs, 'other');
+    expect(await expectSuccess('start', { WHISPER_SERVER_BIN: 'other' })).toContain(
+      `✓ engine: ${other} (from WHISPER_SERVER_BIN)`,
+    );
+    await chmod(other, 0o644);
+    await expectFailure(/^✗ WHISPER_SERVER_BIN=.*other is no program that can be run\./, 'start', {
+      WHISPER_SERVER_BIN: other,
+    });
+  });
+
+  test('is built for the CPU once, and again for another version or machine', async () => {
+    await writeToolchain();
+    expect(await expectSuccess()).toContain('✓ engine: whisper.cpp 1.9.1 for the CPU');
+    await expectSuccess();
+    expect((await builds()).length).toBe(1);
+    expect((await builds())[0]).not.toContain('GGML_CUDA');
+    expect(await readdir(join(root, 'build', 'whisper-server'))).toEqual(
+      expect.arrayContaining(['build.log', 'source-1.9.1', 'stamp.json', 'whisper-server']),
+    );
+    for (const stamp of [
+      { version: '1.9.0', machine },
+      { version: '1.9.1', machine: 'another' },
+    ]) {
+      const before = (await builds()).length;
+      await writeJson('build/whisper-server/stamp.json', { ...stamp, flavour: 'cpu' });
+      await expectSuccess();
+      expect((await builds()).length).toBe(before + 1);
+    }
+  });
+
+  test('on a GPU without nvcc warns out loud, and is built with CUDA once there is one', async () => {
+    await writeToolchain();
+    await writeProgram('nvidia-smi', 'echo 24564');
+    const first = (await expectSuccess()).join('\n');
+    expect(first).toContain('NVIDIA GPU BUT NO CUDA COMPILER (nvcc)');
+    expect(first).toContain('FOR THE CPU');
+    expect(first).toContain('✓ model: good');
+    expect((await expectSuccess('start', { DEVICES: 'cpu' })).join('\n')).not.toContain('NVIDIA');
+
+    const cuda = join(root, 'cuda');
+    await writeFileIn('cuda/bin/nvcc', '#!/bin/sh\n');
+    await chmod(join(cuda, 'bin', 'nvcc'), 0o755);
+    const second = (await expectSuccess('start', { CUDA_HOME: cuda })).join('\n');
+    expect(second).toContain('WITH CUDA');
+    expect(second).toContain('✓ engine: whisper.cpp 1.9.1 for NVIDIA GPUs (CUDA)');
+    expect(second).toContain('✓ model: best');
+    expect((await builds()).at(-1)).toContain(`-DGGML_CUDA=ON -DCMAKE_CUDA_COMPILER=${cuda}/bin/nvcc`);
+
+    // Neither the CPU being asked for nor a silent driver throws a CUDA build away.
+    await writeProgram('nvidia-smi', 'exit 9');
+    await rm(join(root, 'models'), { recursive: true });
+    expect(await expectSuccess('start', { CUDA_HOME: cuda })).toContain('✓ model: good');
+    await expectSuccess('start', { DEVICES: 'cpu' });
+    expect((await builds()).length).toBe(2);
+  });
+
+  test('that was half built is built again from nothing when it cannot be gone on with', async () => {
+    await writeToolchain();
+    const cmake = await readFile(join(programs, 'cmake'), 'utf8');
+    await writeProgram('cmake', `mkdir -p "$4"; echo half > "$4/half"; exit 1`);
+    const lines = await expectFailure(/The engine could not be built .*When that is mended: npm start\.$/);
+    expect(lines.join('\n')).toContain('cmake ended with exit code 1');
+    expect(existsSync(built())).toBe(false);
+    await writeFile(join(programs, 'cmake'), cmake.replace('-S)', '-S) test -e "$4/half" && exit 1;'));
+    await expectSuccess();
+    expect(existsSync(built())).toBe(true);
+  });
+
+  test('whose source cannot be had says where it was looked for', async () => {
+    await writeToolchain();
+    await rm(join(root, 'build', 'whisper-server'), { recursive: true });
+    const environment = {
+      NODE_OPTIONS: `--import data:text/javascript,globalThis.fetch=()=>Promise.reject(Error('offline'))`,
+    };
+    const lines = (await expectFailure(/The engine could not be built/, 'start', environment)).join('\n');
+    expect(lines).toMatch(/github\.com cannot be reached: offline.*npm package nodejs-whisper@0\.3\.1/);
+  });
+});
