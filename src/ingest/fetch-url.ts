@@ -43,8 +43,9 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
     const stop = () => void agent.destroy();
     either.addEventListener('abort', stop);
     try {
-      const response = await follow(guard.check(url), agent, either);
-      refuseBadAnswer(response);
+      const asking = { guard, redirectsMax: settings.URL_REDIRECTS_MAX, agent, signal: either };
+      const response = await follow(guard.check(url), asking);
+      refuseBadAnswer(response, settings.UPLOAD_BYTES_MAX);
       return await receive(Readable.from(remoteBytes(response.body)), either);
     } catch (error) {
       either.throwIfAborted(); // whatever broke in consequence
@@ -58,49 +59,42 @@ export function createFetchUrl({ settings, guard, receive, clock }: FetchUrlPart
       stop();
     }
   };
+}
 
-  /** Asks `target` and wherever it sends us, each checked like the first. */
-  async function follow(target: SafeUrl, agent: Agent, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    for (let redirects = 0; ; redirects += 1) {
-      const response = await ask(target, agent, signal);
-      const { location } = response.headers;
-      if (!REDIRECTS.has(response.statusCode) || typeof location !== 'string') return response;
-      response.body.destroy();
-      if (redirects === settings.URL_REDIRECTS_MAX) {
-        throw unreachable({ kind: 'too-many-redirects' }, `redirected more than ${redirects} times`);
-      }
-      target = checkRedirect(location, target);
-    }
-  }
+interface Asking {
+  guard: UrlGuard;
+  redirectsMax: number;
+  agent: Agent;
+  signal: AbortSignal;
+}
 
-  function checkRedirect(location: string, from: SafeUrl): SafeUrl {
-    try {
-      const { url, authorization } = guard.check(location, from.url);
-      // Credentials stay with the server they were meant for.
-      const isSameServer = url.origin === from.url.origin;
-      return { url, authorization: authorization ?? (isSameServer ? from.authorization : undefined) };
-    } catch (error) {
-      if (!(error instanceof GatewayError) || error.code !== 'url-invalid') throw error;
-      throw unreachable({ kind: 'invalid-data' }, 'redirected to what is no URL', error); // the caller's own URL was one
+/** Asks `target` and wherever it sends us, each checked like the first. */
+async function follow(target: SafeUrl, asking: Asking): Promise<Dispatcher.ResponseData> {
+  for (let redirects = 0; ; redirects += 1) {
+    const response = await ask(target, asking);
+    const { location } = response.headers;
+    if (!REDIRECTS.has(response.statusCode) || typeof location !== 'string') return response;
+    response.body.destroy();
+    if (redirects === asking.redirectsMax) {
+      throw unreachable({ kind: 'too-many-redirects' }, `redirected more than ${redirects} times`);
     }
-  }
-
-  function refuseBadAnswer({ statusCode, headers }: Dispatcher.ResponseData): void {
-    const status = `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim();
-    if (statusCode >= 500) throw unreachable({ kind: 'server-error', status }, `answered ${status}`);
-    if (statusCode >= 400) throw unreachable({ kind: 'client-error', status }, `answered ${status}`);
-    if (statusCode >= 300) throw unreachable({ kind: 'invalid-data' }, `answered ${status}`);
-    if (Number(headers['content-length']) > settings.UPLOAD_BYTES_MAX) {
-      throw new GatewayError('body-too-large', `The file is larger than ${settings.UPLOAD_BYTES_MAX} bytes.`);
-    }
+    target = checkRedirect(location, target, asking.guard);
   }
 }
 
-async function ask(
-  { url, authorization }: SafeUrl,
-  agent: Agent,
-  signal: AbortSignal,
-): Promise<Dispatcher.ResponseData> {
+function checkRedirect(location: string, from: SafeUrl, guard: UrlGuard): SafeUrl {
+  try {
+    const { url, authorization } = guard.check(location, from.url);
+    // Credentials stay with the server they were meant for.
+    const isSameServer = url.origin === from.url.origin;
+    return { url, authorization: authorization ?? (isSameServer ? from.authorization : undefined) };
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'url-invalid') throw error;
+    throw unreachable({ kind: 'invalid-data' }, 'redirected to what is no URL', error); // the caller's own URL was one
+  }
+}
+
+async function ask({ url, authorization }: SafeUrl, { agent, signal }: Asking): Promise<Dispatcher.ResponseData> {
   const headers: Record<string, string> = {
     accept: '*/*',
     'accept-encoding': 'identity', // a compressed answer would be stored as it came: its size could not be bounded
@@ -114,6 +108,16 @@ async function ask(
   } catch (error) {
     if (error instanceof GatewayError) throw error; // the guard's, from the look-up
     throw unreachable({ kind: 'invalid-data' }, 'could not be reached', error);
+  }
+}
+
+function refuseBadAnswer({ statusCode, headers }: Dispatcher.ResponseData, bytesMax: number): void {
+  const status = `${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim();
+  if (statusCode >= 500) throw unreachable({ kind: 'server-error', status }, `answered ${status}`);
+  if (statusCode >= 400) throw unreachable({ kind: 'client-error', status }, `answered ${status}`);
+  if (statusCode >= 300) throw unreachable({ kind: 'invalid-data' }, `answered ${status}`);
+  if (Number(headers['content-length']) > bytesMax) {
+    throw new GatewayError('body-too-large', `The file is larger than ${bytesMax} bytes.`);
   }
 }
 
