@@ -1,5 +1,6 @@
 // Forms that make no request: each kind gets OpenAI's own error, and nothing of it stays on disk.
 import { request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { speech } from '../audio.ts';
 import { eventually, useGateway } from '../gateway.ts';
@@ -152,6 +153,17 @@ describe('an upload that does not arrive', () => {
     expectError(await answer, 408);
     expect(performance.now() - startedMs).toBeGreaterThan(900);
     expect(performance.now() - startedMs).toBeLessThan(4000);
+  });
+
+  test('at once: one that is slow but never still for long is served', async () => {
+    const body = whole();
+    const { socket, answer } = openUpload(gateway().url, Buffer.alloc(0), body.length);
+    const pieces = 5;
+    for (let piece = 0; piece < pieces; piece += 1) {
+      await sleep(400);
+      socket.write(body.subarray((piece * body.length) / pieces, ((piece + 1) * body.length) / pieces));
+    }
+    expect((await answer).status).toBe(200);
   });
 
   test('because the client hangs up: nothing of it stays', async () => {

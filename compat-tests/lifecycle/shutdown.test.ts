@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { clip } from '../audio.ts';
 import { endGateway, eventually, type Gateway, paced, startGateway } from '../gateway.ts';
 import { processesAreVisible } from '../processes.ts';
-import { type Answer, formOf, transcribe } from '../requests.ts';
+import { type Answer, formOf, openUpload, streamRecords, transcribe, wireForm } from '../requests.ts';
 
 const send = (gateway: Gateway, seconds: number, variant: number): Promise<Answer> =>
   transcribe(gateway.url, formOf([['model', 'whisper-1']], { bytes: clip(seconds, variant) }));
@@ -38,6 +38,35 @@ test('work that outlasts SHUTDOWN_SECONDS is given up, and the exit is still an 
   if (!(answer instanceof Error)) expect(answer.status).toBe(503);
   await stopped;
   expect(performance.now() - startedMs).toBeLessThan(5000);
+});
+
+test('SIGTERM lets a stream come to its end', async () => {
+  const gateway = await startGateway(paced({ speed: 4 }));
+  const form = formOf(
+    [
+      ['model', 'whisper-1'],
+      ['stream', 'true'],
+    ],
+    { bytes: clip(8) },
+  );
+  const stream = transcribe(gateway.url, form);
+  await sleep(UNDERWAY_MS);
+  gateway.child.kill('SIGTERM');
+  const records = streamRecords((await stream).text);
+  expect(records.at(-1)).toBe('[DONE]');
+  expect(JSON.parse(records.at(-2) ?? '')).toMatchObject({ type: 'transcript.text.done' });
+  await endGateway(gateway);
+});
+
+test('an upload that has not arrived does not hold it up', async () => {
+  const gateway = await startGateway(paced());
+  const body = wireForm([{ name: 'file', file: clip(5) }]);
+  const { answer } = openUpload(gateway.url, body.subarray(0, body.length / 2), body.length);
+  await eventually(async () => expect(await gateway.spool()).not.toEqual([]), 2000);
+  const startedMs = performance.now();
+  await endGateway(gateway);
+  expect(performance.now() - startedMs).toBeLessThan(4000);
+  await answer.catch(() => {});
 });
 
 test('an idle gateway ends at once', async () => {

@@ -147,6 +147,19 @@ test('the file may be the first part, of any type', async () => {
   expectSpeech(JSON.parse(answer.text).text);
 });
 
+test('a file part without a file name, and text that is not ASCII', async () => {
+  const [head, ...rest] = wireForm([
+    { name: 'file', file: speech(), filename: 'x', type: 'audio/wav' },
+    { name: 'model', value: 'whisper-1' },
+    { name: 'prompt', value: 'Übermäßig große Länder – 国' },
+  ])
+    .toString('latin1')
+    .split('; filename="x"');
+  const answer = await sendBytes(gateway().url, Buffer.from([head, ...rest].join(''), 'latin1'));
+  expect(answer.status).toBe(200);
+  expectSpeech(JSON.parse(answer.text).text);
+});
+
 describe('every documented container', () => {
   // What is proved here is the decoding, which needs no real engine behind it: the stand-in says one word for each 0.4 s.
   const counting = useGateway(paced());

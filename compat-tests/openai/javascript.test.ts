@@ -15,15 +15,22 @@ const UPLOAD_BYTES_MAX = 25 * 1024 ** 2;
 const gateway = useGateway({ API_KEYS: `another-key,${KEY}`, UPLOAD_BYTES_MAX: String(UPLOAD_BYTES_MAX) });
 
 let directory: string;
+let largePath: string;
 let tooLargePath: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'compat-'));
-  tooLargePath = join(directory, 'large.wav');
-  const file = await open(tooLargePath, 'w');
-  await file.write(speech());
-  await file.truncate(UPLOAD_BYTES_MAX + 2 * 1024 ** 2);
-  await file.close();
+  largePath = await speechPaddedTo(UPLOAD_BYTES_MAX - 1024 ** 2);
+  tooLargePath = await speechPaddedTo(UPLOAD_BYTES_MAX + 2 * 1024 ** 2);
 });
+
+async function speechPaddedTo(bytes: number): Promise<string> {
+  const path = join(directory, `${bytes}.wav`);
+  const file = await open(path, 'w');
+  await file.write(speech());
+  await file.truncate(bytes);
+  await file.close();
+  return path;
+}
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
 describe.each(MAJORS)('openai $major', ({ major, OpenAI, toFile }) => {
@@ -36,8 +43,9 @@ describe.each(MAJORS)('openai $major', ({ major, OpenAI, toFile }) => {
 
   test('a read stream gives the text, and json has no more than text and usage', async () => {
     const answer = await client().audio.transcriptions.create({
-      model: 'whisper-1',
+      // Majors 6 and 7 send the parts in this order, in chunks; 4 and 5 send the file last and say how long it is.
       file: createReadStream(SPEECH_PATH),
+      model: 'whisper-1',
     });
     expectSpeech(answer.text);
     expect(answer.text).toBe(answer.text.trim());
@@ -185,6 +193,15 @@ describe.each(MAJORS)('openai $major', ({ major, OpenAI, toFile }) => {
     expect(error).toBeInstanceOf(OpenAI.AuthenticationError);
     expect(error).toMatchObject({ status: 401, type: 'invalid_request_error', param: null, code: 'invalid_api_key' });
     await eventually(async () => expect(refusals()).toBe(before + 1), 1000);
+  });
+
+  test.each([
+    ['wrong key', 'a 401', 401, { apiKey: 'wrong' }, 'whisper-1'],
+    ['unknown model', 'a 404', 404, {}, 'no-such-model'],
+  ])('a %s is %s however large the file is', async (_case, _answer, status, options, model) => {
+    await expect(
+      client(options).audio.transcriptions.create({ model, file: createReadStream(largePath) }),
+    ).rejects.toMatchObject({ status });
   });
 
   test('an upload over the limit is a 413 APIError while it is still being sent, and the client goes on working', async () => {
