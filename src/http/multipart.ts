@@ -4,8 +4,7 @@ import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import { GatewayError } from '../errors.ts';
-import { type Clock, systemClock } from '../lib/clock.ts';
-import { discardRest, REST_BYTES_MAX } from './discard-rest.ts';
+import { type BodyOptions, pump, readWithin } from './body.ts';
 
 export const FORM_LIMITS = {
   fieldsMax: 200,
@@ -24,13 +23,7 @@ export interface FilePart {
   contentType: string;
 }
 
-export interface MultipartOptions<File> {
-  /** Largest body, files and fields together. */
-  bytesMax: number;
-  /** How long the body may stand still while we are ready to take more. */
-  idleMs: number;
-  signal: AbortSignal;
-  clock?: Clock;
+export interface MultipartOptions<File> extends BodyOptions {
   /** The first file under this name is taken; other files are read past. */
   fileField: string;
   /** Reads `stream` to its end, or rejects. `fields` are those that came before the file. */
@@ -42,27 +35,15 @@ export interface Form<File> {
   file: File | undefined;
 }
 
-/**
- * Reads the whole form. When it fails, a file already taken is released, and what the client still sends is discarded
- * within bounds before this rejects, so that the answer reaches clients that read nothing until they have sent all.
- */
+/** Reads the whole form. When it fails, a file already taken is released. */
 export async function readMultipart<File extends { release(): Promise<void> }>(
   body: Readable,
   headers: Headers,
   options: MultipartOptions<File>,
 ): Promise<Form<File>> {
-  const length = Number(headers.get('content-length') ?? 0);
-  body.on('error', () => {}); // a connection that breaks is noticed by its close; unheard, the error would end the process
-  try {
-    options.signal.throwIfAborted();
-    if (body.destroyed) throw malformed('The connection closed before the body had arrived.');
-    if (length > options.bytesMax) throw tooLarge(options.bytesMax);
-    return await readForm(body, createParser(headers.get('content-type') ?? ''), options);
-  } catch (thrown) {
-    const isWorthIt = length <= options.bytesMax + REST_BYTES_MAX && !isStalled(thrown);
-    if (isWorthIt) await discardRest(body, { signal: options.signal, ...(options.clock && { clock: options.clock }) });
-    throw thrown;
-  }
+  return readWithin(body, headers, options, () =>
+    readForm(body, createParser(headers.get('content-type') ?? ''), options),
+  );
 }
 
 function createParser(contentType: string): BusboyInstance {
@@ -117,7 +98,13 @@ async function readForm<File extends { release(): Promise<void> }>(
   parser.on('finish', parsed.resolve);
 
   const fileBytes = () => finishedFileBytes + (current?.bytesRead ?? 0);
-  const stop = pump(body, parser, fileBytes, options, fail);
+  const inspect = (bytesBefore: number) => {
+    // What the parser has not looked at yet may be a file's.
+    if (bytesBefore - parser.writableLength - fileBytes() > FORM_LIMITS.formBytesMax) {
+      throw malformed('The form without its file is too large.');
+    }
+  };
+  const stop = pump(body, parser, { ...options, inspect }, fail);
   try {
     await parsed.promise;
     return { fields, file: await taken };
@@ -132,71 +119,6 @@ async function readForm<File extends { release(): Promise<void> }>(
   }
 }
 
-/** Moves the body into the parser, as fast as the parser takes it, and watches over it. Returns what stops it. */
-function pump(
-  body: Readable,
-  parser: BusboyInstance,
-  fileBytes: () => number,
-  options: Pick<MultipartOptions<unknown>, 'bytesMax' | 'idleMs' | 'signal' | 'clock'>,
-  fail: (reason: unknown) => void,
-): () => void {
-  const { bytesMax, idleMs, signal, clock = systemClock } = options;
-  let bytes = 0;
-  let lastByteAtMs = clock.nowMs();
-  let cancelTimer = () => {};
-
-  const onData = (chunk: Buffer) => {
-    bytes += chunk.length;
-    lastByteAtMs = clock.nowMs();
-    if (bytes > bytesMax) return refuse(tooLarge(bytesMax));
-    // What the parser has not looked at yet may be a file's.
-    if (bytes - chunk.length - parser.writableLength - fileBytes() > FORM_LIMITS.formBytesMax) {
-      return refuse(malformed('The form without its file is too large.'));
-    }
-    if (!parser.write(chunk)) body.pause();
-  };
-  const onDrain = () => {
-    lastByteAtMs = clock.nowMs();
-    body.resume();
-  };
-  const onEnd = () => {
-    cancelTimer();
-    parser.end();
-  };
-  const onClose = () => {
-    if (!body.readableEnded) refuse(malformed('The connection closed before the whole body had arrived.'));
-  };
-  const onAbort = () => refuse(signal.reason);
-  const watch = (delayMs: number) => {
-    cancelTimer = clock.after(delayMs, () => {
-      // One timer per silence, not per chunk. While the body is paused it is we who are slow.
-      const leftMs = body.isPaused() ? idleMs : idleMs - (clock.nowMs() - lastByteAtMs);
-      if (leftMs <= 0) refuse(stalled(idleMs));
-      else watch(leftMs);
-    });
-  };
-  const stop = () => {
-    cancelTimer();
-    signal.removeEventListener('abort', onAbort);
-    parser.off('drain', onDrain);
-    body.off('data', onData).off('end', onEnd).off('close', onClose).pause();
-  };
-  const refuse = (reason: unknown) => {
-    stop();
-    fail(reason);
-  };
-
-  parser.on('drain', onDrain);
-  signal.addEventListener('abort', onAbort);
-  body.on('data', onData).on('end', onEnd).on('close', onClose);
-  watch(idleMs);
-  return stop;
-}
-
-function tooLarge(bytesMax: number): GatewayError {
-  return new GatewayError('body-too-large', `The request body is larger than ${bytesMax} bytes.`);
-}
-
 function valueTooLong(name: string): GatewayError {
   return new GatewayError(
     'field-invalid',
@@ -209,12 +131,4 @@ function valueTooLong(name: string): GatewayError {
 
 function malformed(message: string, cause?: unknown): GatewayError {
   return new GatewayError('body-malformed', message, { cause });
-}
-
-function stalled(idleMs: number): GatewayError {
-  return new GatewayError('upload-stalled', `The upload sent nothing for ${idleMs / 1000} seconds.`);
-}
-
-function isStalled(thrown: unknown): boolean {
-  return thrown instanceof GatewayError && thrown.code === 'upload-stalled';
 }

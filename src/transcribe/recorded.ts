@@ -14,6 +14,7 @@ import { assemble } from '../transcript/assemble.ts';
 import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
+import type { Transcript } from '../transcript/transcript.ts';
 import { runChunk } from './run-chunk.ts';
 
 export type { ModelListing };
@@ -119,6 +120,12 @@ function fitOptions(options: DecodingOptions, model: Model): DecodingOptions {
     });
   }
   return { ...options, language: 'en' };
+}
+
+/** For callers who want no drafts: reads the run to its end. */
+export async function finalTranscript(run: Run): Promise<Transcript> {
+  for await (const event of run.events) if (event.type === 'transcript-final') return event.transcript;
+  throw new GatewayError('engine-failed', 'The transcription ended without a result.');
 }
 
 async function* only(event: TranscriptEvent): AsyncGenerator<TranscriptEvent> {

@@ -2,6 +2,7 @@
 // on every refusal it is released here.
 import type { Readable } from 'node:stream';
 import { GatewayError } from '../../errors.ts';
+import { readCachePolicy } from '../../http/cache-control.ts';
 import { readMultipart } from '../../http/multipart.ts';
 import type { ModelListing } from '../../transcribe/recorded.ts';
 import { languageCode } from '../../transcript/languages.ts';
@@ -137,13 +138,4 @@ function readLanguage({ language, languages = [] }: Fields): string | null {
     );
   });
   return codes.length === 1 ? (codes[0] ?? null) : null;
-}
-
-function readCachePolicy(cacheControl: string | null): TranscriptionRequest['cache'] {
-  const directives = (cacheControl ?? '')
-    .toLowerCase()
-    .split(',')
-    .map((directive) => directive.trim());
-  if (directives.includes('no-store')) return 'bypass';
-  return directives.includes('no-cache') ? 'refresh' : 'use';
 }

@@ -1,17 +1,15 @@
 // OpenAI's speech-to-text API: its routes, and the story of one request from the form to the answer. Owns what a client
 // of that API can see. How audio becomes text is the transcriber's.
-import { Readable } from 'node:stream';
-import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
+import { CLIENT_CLOSED_REQUEST, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { EVENT_STREAM_HEADERS, openEventStream } from '../../http/sse.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import type { Run } from '../../transcribe/recorded.ts';
+import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
 import type { Task } from '../../transcript/request.ts';
-import type { Transcript } from '../../transcript/transcript.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError, writeErrorBody } from './errors.ts';
@@ -23,9 +21,6 @@ type RequestContext = Context<HttpEnvironment>;
 
 /** The version that OpenAI's own answers name. */
 const OPENAI_VERSION = '2020-10-01';
-
-/** Nobody is there to read it; logs show it (nginx's code for a client that closed the request). */
-const CLIENT_CLOSED_REQUEST = 499;
 
 export function createOpenAIDialect(services: DialectServices, clock: Clock = systemClock): Dialect {
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
@@ -74,15 +69,15 @@ async function answerUpload(
   const departure = new AbortController();
   const signal = AbortSignal.any([context.req.raw.signal, departure.signal]);
   try {
-    const upload = { headers: context.req.raw.headers, body: readBody(context), task };
+    const upload = { headers: context.req.raw.headers, body: incomingBody(context), task };
     const { request, recording } = await readRequest(upload, services, signal);
     const run = await services.transcriber.transcribe(recording, request.transcription, signal);
     if (request.stream) return await answerStream(context, run, request, { services, clock, departure });
 
-    const { contentType, body } = writeResponse(await lastTranscript(run), request);
+    const { contentType, body } = writeResponse(await finalTranscript(run), request);
     return context.body(body, 200, { ...answerHeaders(context, run, request), 'content-type': contentType });
   } catch (thrown) {
-    if (hasLeft(context, signal)) return context.body(null, CLIENT_CLOSED_REQUEST as ContentfulStatusCode);
+    if (hasLeft(context, signal)) return context.body(null, CLIENT_CLOSED_REQUEST);
     throw thrown;
   }
 }
@@ -106,24 +101,9 @@ async function answerStream(
   return context.body(stream, 200, { ...answerHeaders(context, run, request), ...EVENT_STREAM_HEADERS });
 }
 
-async function lastTranscript(run: Run): Promise<Transcript> {
-  for await (const event of run.events) if (event.type === 'transcript-final') return event.transcript;
-  throw new GatewayError('engine-failed', 'The transcription ended without a result.');
-}
-
-/** The socket is asked too: a torn upload shows as a parsing failure a moment before the signal fires. */
-function hasLeft({ env }: RequestContext, signal: AbortSignal): boolean {
-  return signal.aborted || env?.incoming?.socket.destroyed === true;
-}
-
 /** Before the body is read: a stranger's upload is not taken in. */
 function authenticate({ req }: RequestContext, { keys }: DialectServices): void {
   keys.check(/^bearer\s+(\S+)\s*$/i.exec(req.header('authorization') ?? '')?.[1]);
-}
-
-function readBody({ env, req }: RequestContext): Readable {
-  if (env?.incoming) return env.incoming;
-  return req.raw.body ? Readable.fromWeb(req.raw.body as NodeReadableStream) : Readable.from([]);
 }
 
 function answerHeaders(context: RequestContext, run: Run, request: OpenAIRequest): Record<string, string> {

@@ -1,0 +1,19 @@
+// The socket's side of a request, which Hono's own request hides: its body as a stream, and whether anybody is still there.
+import { Readable } from 'node:stream';
+import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
+import type { Context } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { HttpEnvironment } from './environment.ts';
+
+/** Nobody is there to read it; logs show it (nginx's code for a client that closed the request). */
+export const CLIENT_CLOSED_REQUEST = 499 as ContentfulStatusCode;
+
+export function incomingBody({ env, req }: Context<HttpEnvironment>): Readable {
+  if (env?.incoming) return env.incoming;
+  return req.raw.body ? Readable.fromWeb(req.raw.body as NodeReadableStream) : Readable.from([]);
+}
+
+/** The socket is asked too: a torn upload shows as a parsing failure a moment before the signal fires. */
+export function hasLeft({ env }: Context<HttpEnvironment>, signal: AbortSignal): boolean {
+  return signal.aborted || env?.incoming?.socket.destroyed === true;
+}
