@@ -5,6 +5,7 @@
 export const ERROR_CODES = {
   'key-missing': { status: 401, retryable: false },
   'key-invalid': { status: 401, retryable: false },
+  'key-insufficient': { status: 403, retryable: false },
   'route-unknown': { status: 404, retryable: false },
   'method-unsupported': { status: 405, retryable: false },
   'body-malformed': { status: 400, retryable: false },
@@ -48,7 +49,7 @@ export interface GatewayErrorDetails {
   /** Memory figures of a `gpu-memory-short`. */
   neededMb?: number;
   freeMb?: number;
-  /** Of every `url-unreachable`. */
+  /** Of a URL that was to be fetched and is `url-unreachable`. */
   remoteFault?: RemoteFault;
   cause?: unknown;
 }
