@@ -60,6 +60,34 @@ describe('in every request', () => {
   });
 });
 
+describe('with two devices', () => {
+  const gateway = useGateway({ ...paced({ speed: 2 }), DEVICES: 'cpu:0,cpu:1' });
+
+  test('two requests run side by side', async () => {
+    // Both engines are loaded by the first two.
+    await Promise.all([send(gateway(), 1, 1), send(gateway(), 1, 2)]);
+    const startedMs = performance.now();
+    const answers = await Promise.all([send(gateway(), 3, 3), send(gateway(), 3, 4)]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    // One after the other they would take three seconds.
+    expect(performance.now() - startedMs).toBeLessThan(2700);
+    expect(await gateway().engines()).toHaveLength(2);
+  });
+
+  test('thirty requests at once each get their own words', async () => {
+    const variants = Array.from({ length: 30 }, (_, index) => 1000 + index);
+    const ask = async (variant: number) => {
+      const form = formOf([['model', 'whisper-1']], { bytes: clip(0.3, variant) });
+      const answer = await transcribe(gateway().url, form, { headers: { 'cache-control': 'no-store' } });
+      expect(answer.status).toBe(200);
+      return answer.text;
+    };
+    const together = await Promise.all(variants.map(ask));
+    expect(new Set(together).size).toBeGreaterThan(5);
+    for (const [index, variant] of variants.entries()) expect(together[index]).toBe(await ask(variant));
+  });
+});
+
 test('an engine that cannot start is a server error in bounded time, and the gateway says why it is not ready', async () => {
   const gateway = await launchGateway({
     WHISPER_SERVER_BIN: '/bin/false',

@@ -40,6 +40,21 @@ test('work that outlasts SHUTDOWN_SECONDS is given up, and the exit is still an 
   expect(performance.now() - startedMs).toBeLessThan(5000);
 });
 
+test('a second SIGTERM means now', async () => {
+  const gateway = await startGateway(paced({ speed: 0.5 }));
+  const running = send(gateway, 10, 1).catch(() => {});
+  await sleep(UNDERWAY_MS);
+  gateway.child.kill('SIGTERM');
+  await sleep(100);
+  const startedMs = performance.now();
+  gateway.child.kill('SIGTERM');
+  expect(await gateway.exited).toEqual({ code: 1, signal: null });
+  expect(performance.now() - startedMs).toBeLessThan(1000);
+  if (processesAreVisible) await eventually(async () => expect(await gateway.processes()).toEqual([]), 1000);
+  await running;
+  await rm(gateway.dataDirectory, { recursive: true, force: true });
+});
+
 test('SIGTERM lets a stream come to its end', async () => {
   const gateway = await startGateway(paced({ speed: 4 }));
   const form = formOf(

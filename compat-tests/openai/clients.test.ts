@@ -129,6 +129,43 @@ test('faster-whisper clients: options we do not have are ignored, their model na
     ['hotwords', 'country'],
   ]));
 
+describe('gpt-transcribe', () => {
+  test('keywords and languages are understood, and the answer tells the languages', async () => {
+    const body = await expectText([
+      ['model', 'gpt-transcribe'],
+      ['languages[]', 'en'],
+      ['keywords[]', 'Americans'],
+      ['keywords[]', 'country'],
+    ]);
+    expect(body.languages).toEqual([{ code: 'en' }]);
+  });
+
+  test.each<{ fields: Field[]; param: string }>([
+    { fields: [['keywords[]', '<b>']], param: 'keywords' },
+    {
+      fields: [
+        ['language', 'en'],
+        ['languages[]', 'en'],
+      ],
+      param: 'languages',
+    },
+  ])('$fields is refused', async ({ fields, param }) => {
+    const answer = await transcribe(
+      gateway().url,
+      formOf([['model', 'gpt-transcribe'], ...fields], { bytes: speech() }),
+    );
+    expectError(answer, 400, { param, code: 'invalid_value' });
+  });
+});
+
+test('granularities without verbose_json change nothing', async () => {
+  const body = await expectText([
+    ['model', 'whisper-1'],
+    ['timestamp_granularities[]', 'word'],
+  ]);
+  expect(Object.keys(body).sort()).toEqual(['text', 'usage']);
+});
+
 test.each(['en-US', 'english', 'EN', 'auto'])('language %s is understood', (language) =>
   expectText([
     ['model', 'whisper-1'],

@@ -68,6 +68,20 @@ test('srt and vtt are plain text, exactly the segments of verbose_json', async (
   expect(vtt.body).toMatch(/\S\n\n$/);
 });
 
+test('translations come in the same formats', async () => {
+  const translate = (...options: string[]) =>
+    curl('/v1/audio/translations', '-F', `file=@${SPEECH_PATH}`, '-F', 'model=whisper-1', ...options);
+  const json = await translate();
+  expect(json).toMatchObject({ status: 200, contentType: 'application/json' });
+  const { text } = JSON.parse(json.body);
+  expect(await translate('-F', 'response_format=text')).toMatchObject({
+    contentType: 'text/plain; charset=utf-8',
+    body: `${text}\n`,
+  });
+  expect((await translate('-F', 'response_format=srt')).body).toMatch(/^1\n00:00:[\s\S]*\S\n\n\n$/);
+  expect((await translate('-F', 'response_format=vtt')).body).toMatch(/^WEBVTT\n\n00:00:/);
+});
+
 test('a chunked upload works, with the file before or after the other fields', async () => {
   for (const parts of [
     ['-F', `file=@${SPEECH_PATH}`, '-F', 'model=whisper-1'],
