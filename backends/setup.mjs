@@ -1,6 +1,6 @@
-// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run.
-// `docs` fetches only what a container image takes along. Each step is skipped when already true and may be interrupted anywhere. Plain JavaScript without dependencies, because it
-// is what installs them, on any Node from 18 on.
+// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run; `docs`
+// fetches only what a container image takes along. Each step is skipped when already true and may be interrupted anywhere.
+// Plain JavaScript without dependencies, because it is what installs them, on any Node from 18 on.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stopRunning } from './command.mjs';
@@ -11,6 +11,7 @@ import { ensureEngine } from './steps/engine.mjs';
 import { ensureDefaultModel, ensureTestModels } from './steps/models.mjs';
 import { ensurePrograms } from './steps/programs.mjs';
 import { createTerminal, SetupError } from './steps/terminal.mjs';
+import { ensureTestMaterial } from './steps/test-material.mjs';
 
 const NODE_MAJOR_MIN = 18;
 
@@ -40,8 +41,12 @@ async function setUp(context) {
   await ensurePrograms(context, ['ffmpeg', 'ffprobe']);
   context.terminal.done('ffmpeg');
   const device = await ensureEngine(context);
-  if (context.mode === 'test') await ensureTestModels(context);
-  else await ensureDefaultModel(context, device);
+  if (context.mode === 'test') {
+    await ensureTestModels(context);
+    await ensureTestMaterial(context);
+  } else {
+    await ensureDefaultModel(context, device);
+  }
   await ensureDocsPage(context);
 }
 

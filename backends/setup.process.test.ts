@@ -41,8 +41,11 @@ beforeEach(async () => {
   await writeJson('package-lock.json', { packages: { '': {}, 'node_modules/a': { version: '1.0.0' } } });
   await writeInstalled();
   await writeCatalogue({ best: '/best', good: '/good', small: '/small' });
-  // Spares every test the page's script.
+  // Spares every test the page's script, the SDKs and the recording.
   await writeFileIn('build/docs/scalar.js', Buffer.alloc(4_353_277));
+  await writeJson('compat-tests/package-lock.json', { packages: { '': {} } });
+  await writeJson('compat-tests/node_modules/.package-lock.json', { packages: {} });
+  await writeFileIn('build/test-audio/jfk.wav', Buffer.alloc(352_078));
 });
 
 afterEach(async () => {
@@ -198,7 +201,7 @@ describe('dependencies', () => {
       },
     });
     await expectSuccess();
-    await expectFailure(/npm ci$/, 'test');
+    await expectFailure(/npm ci --prefix .*$/, 'test');
   });
 
   test('that must be compiled get their compiler first', async () => {
@@ -220,7 +223,7 @@ describe('dependencies', () => {
   test('that cannot be had end with what npm said', async () => {
     await rm(join(root, 'node_modules'), { recursive: true });
     await writeProgram('npm', 'echo npm error code E404 >&2; exit 1');
-    const lines = await expectFailure(/The npm packages could not be installed.*: npm ci$/);
+    const lines = await expectFailure(/The npm packages could not be installed.*: npm ci --prefix .*$/);
     expect(lines.join('\n')).toContain('npm error code E404');
   });
 
@@ -324,6 +327,22 @@ describe('models', () => {
     await rm(join(root, 'models'), { recursive: true });
     await writeCatalogue({ good: '/missing', small: '/small' });
     await expectFailure(/^✗ The tests need the model 'good'\. .*Try again: npm test$/, 'test');
+  });
+});
+
+describe('test material', () => {
+  test("the vendors' SDKs are installed in their own folder", async () => {
+    await writeJson('compat-tests/package-lock.json', { packages: { 'node_modules/sdk': { version: '1.0.0' } } });
+    await writeProgram('npm', 'pwd > npm.log; exit 1');
+    const lines = await expectFailure(/npm ci --prefix .*compat-tests$/, 'test');
+    expect(lines.join('\n')).toContain("vendors' SDKs");
+    expect(await readFile(join(root, 'compat-tests', 'npm.log'), 'utf8')).toMatch(/compat-tests\n$/);
+  });
+
+  test('is not needed to start', async () => {
+    await rm(join(root, 'compat-tests'), { recursive: true });
+    await rm(join(root, 'build', 'test-audio'), { recursive: true });
+    await expectSuccess('start');
   });
 });
 

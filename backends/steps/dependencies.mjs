@@ -1,4 +1,4 @@
-// npm packages, as package-lock.json says.
+// npm packages, as the package-lock.json in the context's root says.
 import { existsSync, realpathSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
@@ -15,15 +15,18 @@ const COMPILERS = /** @type {const} */ (['python3', 'make', 'c++']);
  * @typedef {Record<string, { version?: string, optional?: boolean, dev?: boolean, devOptional?: boolean }>} LockedPackages
  */
 
-/** @param {Context} context */
-export async function ensureDependencies(context) {
+/**
+ * @param {Context} context
+ * @param {string} [label]
+ */
+export async function ensureDependencies(context, label = 'dependencies') {
   if (!(await areInstalled(context))) {
-    await install(context);
+    await install(context, label);
     if (!(await areInstalled(context))) {
       throw new SetupError('npm left packages out. Install scripts must be allowed: npm ci --ignore-scripts=false');
     }
   }
-  context.terminal.done('dependencies');
+  context.terminal.done(label);
 }
 
 /**
@@ -34,7 +37,9 @@ export async function ensureDependencies(context) {
 async function areInstalled({ root, mode }) {
   const wanted = await readPackages(join(root, 'package-lock.json'));
   const installed = await readPackages(join(root, 'node_modules', '.package-lock.json')).catch(() => undefined);
-  if (!installed || !existsSync(join(root, 'node_modules', '.bin', 'node'))) return false;
+  if (!installed) return false;
+  // Put there by an install script, so the package alone does not prove it.
+  if (wanted['node_modules/node'] && !existsSync(join(root, 'node_modules', '.bin', 'node'))) return false;
   return Object.entries(wanted).every(([path, { version, optional, dev, devOptional }]) => {
     // A container image holds no development packages; starting needs none.
     const isNeeded = path !== '' && !optional && !devOptional && !(dev && mode === 'start');
@@ -50,16 +55,19 @@ async function readPackages(path) {
   return JSON.parse(await readFile(path, 'utf8')).packages;
 }
 
-/** @param {Context} context */
-async function install(context) {
+/**
+ * @param {Context} context
+ * @param {string} label
+ */
+async function install(context, label) {
   const environment = npmEnvironment(context);
   if (!findProgram('npm', environment)) {
     throw new SetupError(
       'npm is not on the PATH. Install Node.js with npm (https://nodejs.org/en/download), then run this again.',
     );
   }
-  const attempt = () => runStep(context, 'dependencies: npm ci', 'npm', ['ci', '--loglevel=error'], { environment });
-  const sentence = 'The npm packages could not be installed (see above). When that is mended: npm ci';
+  const attempt = () => runStep(context, `${label}: npm ci`, 'npm', ['ci', '--loglevel=error'], { environment });
+  const sentence = `The npm packages could not be installed (see above). When that is mended: npm ci --prefix ${context.root}`;
   try {
     await attempt();
   } catch (error) {
