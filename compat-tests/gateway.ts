@@ -1,5 +1,6 @@
 // Starts the real gateway the way a person does, on a free port and with a data folder of its own, and proves at the end
-// that nothing of it is left: exit code 0, no process, an empty spool. Reads nothing but its log and its HTTP answers.
+// that nothing of it is left: exit code 0, no process, an empty spool. Knows it from outside: its settings, its log, its
+// answers, its processes and its folder.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';

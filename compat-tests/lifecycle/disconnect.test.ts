@@ -37,6 +37,20 @@ describe('with an engine that keeps time', () => {
     await gateway().expectEmptySpool();
   });
 
+  test('a crowd that leaves, at any moment between upload and answer, is no failure and leaves nothing', async () => {
+    const crowd = Array.from({ length: 60 }, async (_, index) => {
+      const fields: Field[] = index % 3 === 0 ? [['stream', 'true']] : [];
+      // Evenly over the first 0.3 s, so that some leave in each step of a request.
+      return send(2, 100 + index, { signal: AbortSignal.timeout(5 * index), fields }).catch(() => undefined);
+    });
+    await Promise.all(crowd);
+    const startedMs = performance.now();
+    expect((await send(0.5, 99)).status).toBe(200);
+    expect(performance.now() - startedMs).toBeLessThan(1500 + 300);
+    await gateway().expectEmptySpool();
+    expect(gateway().log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  });
+
   test('a request that leaves the queue is never run', async () => {
     const running = send(1.5, 10);
     await sleep(200);
