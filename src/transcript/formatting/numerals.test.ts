@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest';
+import { numerals } from './numerals.ts';
+import { expectWritten, said } from './said.cases.ts';
+
+it.each([
+  ['nine hundred', '900'],
+  ['There were nine hundred, maybe more.', 'There were 900, maybe more.'],
+  ['nine two eight', '9 2 8'],
+  ['nine, two, eight', '9, 2, 8'],
+  ['the twenty eighth', 'the 28th'],
+  ['the twenty-eighth of June.', 'the 28th of June.'],
+  ['"Twenty people"', '"20 people"'],
+  ['one thousand two hundred', '1200'],
+  ['1,250 people and 1,000,000 more', '1250 people and 1000000 more'],
+  ['2 million people', '2 million people'],
+  ['two million people', '2000000 people'],
+  ['three point five', '3.5'],
+  ['it is 50% or $5', 'it is 50% or $5'],
+  ['May 3rd, 2024 at 3:30', 'May 3rd, 2024 at 3:30'],
+  // Words that mostly count nothing.
+  ['no one knows', 'no one knows'],
+  ['One of them', 'One of them'],
+  ['no one. Two came.', 'no one. 2 came.'],
+  ['one two', '1 2'],
+  ['four, one, two', '4, 1, 2'],
+  ['one mile', '1 mile'],
+  ['one percent', '1 percent'],
+  ['wait a second', 'wait a second'],
+  ['at first', 'at first'],
+  ['the third time', 'the third time'],
+  ['the fourth time', 'the 4th time'],
+  ['two thirds of it', 'two thirds of it'],
+  ['one fifth of it', 'one fifth of it'],
+  ['three quarters', 'three quarters'],
+  ['a thirty second rest', 'a 30 second rest'],
+  ['hundreds of people', 'hundreds of people'],
+  ['and then', 'and then'],
+  ['', ''],
+])('%s → %s', (before, after) => expectWritten(numerals, before, after));
+
+it('spans the time of the words it joins', () => {
+  expect(numerals(said('so nine hundred people'))[1]).toMatchObject({ word: '900', startMs: 400, endMs: 1100 });
+});
+
+it('leaves thousands separators where they may stay', () => {
+  expect(numerals(said('1,250'), { keepsSeparators: true })[0]?.punctuated).toBe('1,250');
+});

@@ -1,0 +1,57 @@
+// Number words → digits: `nine hundred` → `900`, `twenty eighth` → `28th`; digits said one by one stay apart. English. Pure.
+import { isUnit } from './measurements.ts';
+import { readNumber, type SpokenNumber } from './spoken-number.ts';
+import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite } from './words.ts';
+
+/** Mostly not counted: `at first`, `one of them`, `a second`, `a third of it`. */
+const OFTEN_NO_NUMBER = new Set(['one', 'first', 'second', 'third']);
+const COUNTED = new Set(['percent', 'dollar', 'euro', 'cent', 'degree']);
+/** What comes after the upper number of a fraction: `two thirds`, `one fifth`. */
+const FRACTION =
+  /^(?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?)$/;
+
+/** `keepsSeparators` leaves `1,250` as the engine wrote it. */
+export function numerals(words: FormattedWord[], { keepsSeparators = false } = {}): FormattedWord[] {
+  return rewrite(words, (all, at) => {
+    const number = readNumber(all, at);
+    if (!number?.isWritten) return number && matchSpelled(all, at, number);
+    // Digits are already what was asked for; a `million` after them stays.
+    return keepsSeparators ? null : withoutSeparators(all[at]);
+  });
+}
+
+function matchSpelled(words: FormattedWord[], at: number, number: SpokenNumber): Rewrite | null {
+  if (isFraction(words, at, number) || isRatherAWord(words, at, number)) return null;
+  const span = words.slice(at, at + number.count);
+  return { count: number.count, words: [joined(span, number.digits)] };
+}
+
+function withoutSeparators(word: FormattedWord | undefined): Rewrite | null {
+  if (!word?.word.includes(',')) return null;
+  return { count: 1, words: [joined([word], word.word.replaceAll(',', ''))] };
+}
+
+function isFraction(words: FormattedWord[], at: number, number: SpokenNumber): boolean {
+  const isUpper = !number.isOrdinal && FRACTION.test(words[at + number.count]?.word ?? '');
+  const before = at > 0 ? readNumber(words, at - 1) : null;
+  const isLower = number.isOrdinal && before?.count === 1 && !before.isOrdinal;
+  return isUpper || isLower;
+}
+
+function isRatherAWord(words: FormattedWord[], at: number, number: SpokenNumber): boolean {
+  const [word, next] = [words[at]?.word ?? '', words[at + number.count]?.word ?? ''];
+  if (number.count > 1 || !OFTEN_NO_NUMBER.has(word)) return false;
+  if (number.isOrdinal) return true;
+  // `one` is counted beside another number and before what is counted in numbers.
+  return !isUnit(next) && !COUNTED.has(next) && !isBesideNumber(words, at);
+}
+
+function isBesideNumber(words: FormattedWord[], at: number): boolean {
+  const [previous, word, next] = [words[at - 1], words[at], words[at + 1]];
+  const isBefore = word !== undefined && !endsSentence(word, next) && isCardinal(words, at + 1);
+  return isBefore || (previous !== undefined && !endsSentence(previous, word) && isCardinal(words, at - 1));
+}
+
+function isCardinal(words: FormattedWord[], at: number): boolean {
+  return readNumber(words, at)?.isOrdinal === false;
+}

@@ -1,0 +1,122 @@
+// Where a phrase was said, or something like it. Compares letters, not sounds. Pure.
+//
+// Cost: one pass over the transcript's characters for each 32 characters of each term (Myers' bit-parallel edit distance), then
+// a look at no more than PLACES_MAX places. Within the bounds below, 50 long terms over an hour of words take about 0.1 s.
+import { distancesByEnd, distancesByStart } from './edit-distance.ts';
+import { bare, type FormattedWord } from './words.ts';
+
+export interface Hit {
+  /** How alike the letters are, times how sure the engine was of the words; 0 where less than half is alike. */
+  confidence: number;
+  startMs: number;
+  endMs: number;
+  snippet: string;
+}
+
+export interface Search {
+  query: string;
+  /** The best places that do not overlap, best first, even where they are no match at all. */
+  hits: Hit[];
+}
+
+export const SEARCH_TERMS_MAX = 50;
+export const SEARCH_TERM_CHARACTERS_MAX = 128;
+const HITS_MAX = 10;
+/** Places that are weighed for the hits: neighbours of a good one overlap it, so there are more of them than hits. */
+const PLACES_MAX = 60;
+
+/** They always agree, so they say nothing of how alike the letters are. */
+const OUTER_SPACES = 2;
+
+/** The words in one string, each between two spaces. */
+interface SearchedText {
+  words: FormattedWord[];
+  text: string;
+  /** Where each word begins, and one past the last. */
+  starts: number[];
+}
+
+/** A term that is too long has no hits; of too many terms the rest is not searched. */
+export function search(words: FormattedWord[], terms: string[]): Search[] {
+  const searched = searchedText(words);
+  return terms.slice(0, SEARCH_TERMS_MAX).map((query) => ({ query, hits: hitsOf(searched, query) }));
+}
+
+function searchedText(words: FormattedWord[]): SearchedText {
+  const starts: number[] = [];
+  let position = 1;
+  for (const { word } of words) {
+    starts.push(position);
+    position += word.length + 1;
+  }
+  return {
+    words,
+    text: ` ${words.map(({ word }) => `${word.toLowerCase()} `).join('')}`,
+    starts: [...starts, position],
+  };
+}
+
+function hitsOf(searched: SearchedText, query: string): Hit[] {
+  if (query.length > SEARCH_TERM_CHARACTERS_MAX) return [];
+  const term = query
+    .split(/\s+/)
+    .map(bare)
+    .filter((word) => word !== '')
+    .join(' ');
+  if (term === '') return [];
+  // The spaces around it make half words cost something.
+  const pattern = ` ${term} `;
+  const found: (Hit & { first: number; last: number })[] = [];
+  for (const last of likelyEnds(searched, pattern)) {
+    const hit = bestWindow(searched, pattern, last);
+    if (!found.some((other) => other.first <= hit.last && hit.first <= other.last)) found.push(hit);
+    if (found.length === HITS_MAX) break;
+  }
+  return found
+    .sort((one, other) => other.confidence - one.confidence || one.startMs - other.startMs)
+    .map(({ confidence, startMs, endMs, snippet }) => ({ confidence, startMs, endMs, snippet }));
+}
+
+/** The words that the likeliest windows end with, by rising distance: counted into shelves, as there are few distances. */
+function likelyEnds({ text, words, starts }: SearchedText, pattern: string): number[] {
+  const distances = distancesByEnd(pattern, text);
+  const shelves: number[][] = Array.from({ length: pattern.length + 1 }, () => []);
+  for (let index = 0; index < words.length; index++) {
+    // The space after the word ends the window.
+    shelves[distances[(starts[index + 1] ?? 0) - 1] ?? pattern.length]?.push(index);
+  }
+  const ends: number[] = [];
+  for (const shelf of shelves) {
+    ends.push(...shelf.slice(0, PLACES_MAX - ends.length));
+    if (ends.length === PLACES_MAX) break;
+  }
+  return ends;
+}
+
+/** Of the windows that end with the word `last`, the one most like the pattern. */
+function bestWindow({ text, words, starts }: SearchedText, pattern: string, last: number) {
+  const end = starts[last + 1] ?? text.length;
+  // No window that is twice as long can be half alike.
+  const reach = text.slice(Math.max(0, end - 2 * pattern.length), end);
+  const distances = distancesByStart(pattern, reach);
+  let first = last;
+  let likeness = 0;
+  for (let index = last; index >= 0; index--) {
+    // The space before the word begins the window.
+    const length = end - (starts[index] ?? 0) + 1;
+    if (length > reach.length) break;
+    const alike = 1 - (distances[length] ?? length) / (Math.max(pattern.length, length) - OUTER_SPACES);
+    if (alike > likeness) [first, likeness] = [index, alike];
+  }
+  const window = words.slice(first, last + 1);
+  const certainty = window.reduce((sum, { confidence }) => sum + confidence, 0) / window.length;
+  return {
+    // Any two words have some letters in common; what is only half alike is not alike.
+    confidence: Math.max(0, 2 * likeness - 1) * certainty,
+    startMs: window[0]?.startMs ?? 0,
+    endMs: window.at(-1)?.endMs ?? 0,
+    snippet: window.map(({ word }) => word).join(' '),
+    first,
+    last,
+  };
+}
