@@ -169,7 +169,7 @@ describe('no answer', () => {
     const sending = failure(build({}, guard)(delivery({ url: 'http://slow.test/' }), live));
     await clock.advance(30_000);
     expect(await sending).toMatchObject({ message: 'The receiver did not answer in time.' });
-  });
+  }, 3000); // a connection may take ten seconds
 
   test('but a broken connection', async () => {
     answer = (response) => response.destroy();
