@@ -168,6 +168,8 @@ export async function startGateway(
     await gateway.ready();
   } catch (error) {
     gateway.child.kill('SIGKILL');
+    await gateway.exited;
+    if (!options.dataDirectory) await rm(gateway.dataDirectory, { recursive: true, force: true });
     throw error;
   }
   return gateway;
