@@ -71,7 +71,20 @@ export const FORMATTING_DEFAULTS: FormattingOptions = {
   search: [],
 };
 
+/** Of the caller's own text in a warning. */
+const NAMES_MAX = 20;
+const NAME_CHARACTERS_MAX = 40;
 const ENGLISH_ONLY = ['smartFormat', 'numerals', 'measurements', 'dictation', 'profanityFilter'] as const;
+
+/** The same words mean something else in other languages. */
+const ENGLISH_OFF = {
+  smartFormat: false,
+  numerals: false,
+  measurements: false,
+  dictation: false,
+  fillerWords: true,
+  profanityFilter: false,
+};
 
 export function formatTranscript(transcript: Transcript, options: FormattingOptions): Formatted {
   const isEnglish = transcript.task === 'translate' || transcript.language === 'en';
@@ -108,16 +121,6 @@ export function formatTranscript(transcript: Transcript, options: FormattingOpti
   };
 }
 
-/** The same words mean something else in other languages. */
-const ENGLISH_OFF = {
-  smartFormat: false,
-  numerals: false,
-  measurements: false,
-  dictation: false,
-  fillerWords: true,
-  profanityFilter: false,
-};
-
 function warningsFor(
   options: FormattingOptions,
   of: { isEnglish: boolean; isPunctuated: boolean; language: string },
@@ -128,11 +131,10 @@ function warningsFor(
     if (options[parameter] && !of.isEnglish) warn(parameter, `Only available for English, not for '${of.language}'.`);
   }
   if (options.dictation && of.isEnglish && !of.isPunctuated) warn('dictation', 'Needs punctuation, which is off.');
-  for (const name of unsupportedRedactions(options.redact)) {
-    warn(
-      'redact',
-      `'${name.slice(0, NAME_CHARACTERS_MAX)}' can only be found by pattern here, so it is not fully redacted.`,
-    );
+  const unsupported = unsupportedRedactions(options.redact);
+  if (unsupported.length > 0) {
+    const names = unsupported.slice(0, NAMES_MAX).map((name) => `'${name.slice(0, NAME_CHARACTERS_MAX)}'`);
+    warn('redact', `Only what has a fixed pattern is redacted of ${names.join(', ')}.`);
   }
   if (options.redact.length > 0 && !of.isEnglish) {
     warn('redact', `Numbers are only redacted where they are written in digits, not spelled out in '${of.language}'.`);
@@ -144,6 +146,3 @@ function warningsFor(
   }
   return warnings;
 }
-
-/** Of a caller's own text in a warning. */
-const NAME_CHARACTERS_MAX = 40;

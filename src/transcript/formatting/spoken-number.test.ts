@@ -40,6 +40,7 @@ describe('readNumber', () => {
     ['three point', '3', 1],
     ['nine, hundred', '9', 1],
     ['nine. hundred', '9', 1],
+    [`nine ${'x'.repeat(50)} hundred`, '9', 1],
     ['5', '5', 1],
     ['1,250', '1250', 1],
     ['1,250,000.50', '1250000.50', 1],

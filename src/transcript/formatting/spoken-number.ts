@@ -21,6 +21,45 @@ interface Token {
   isHyphenated: boolean;
 }
 
+/** The words from a place on, taken apart only as far as a reading looks, and never past punctuation or another word. */
+class Tokens {
+  readonly #words: FormattedWord[];
+  readonly #from: number;
+  readonly #read: Token[] = [];
+  #wordsRead = 0;
+  #isAtEnd = false;
+
+  constructor(words: FormattedWord[], from: number) {
+    this.#words = words;
+    this.#from = from;
+  }
+
+  at(index: number): Token | undefined {
+    while (index >= this.#read.length && !this.#isAtEnd) this.#readWord();
+    return this.#read[index];
+  }
+
+  /** Nothing where the number can go no further. */
+  text(index: number): string {
+    return this.at(index)?.text ?? '';
+  }
+
+  #readWord(): void {
+    const word = this.#words[this.#from + this.#wordsRead];
+    const parts = word && word.word.length <= WORD_CHARACTERS_MAX ? word.word.split('-') : [];
+    if (!word || parts.length === 0 || !parts.every(isNumberPart)) {
+      this.#isAtEnd = true;
+      return;
+    }
+    this.#wordsRead++;
+    for (const [position, text] of parts.entries()) {
+      const wordsRead = position === parts.length - 1 ? this.#wordsRead : null;
+      this.#read.push({ text, wordsRead, isHyphenated: position > 0 });
+    }
+    this.#isAtEnd = this.#read.length >= TOKENS_MAX || endsPhrase(word);
+  }
+}
+
 /** A part of the number and the token after it. */
 interface Part {
   value: number;
@@ -48,8 +87,8 @@ export function readNumber(words: FormattedWord[], at: number, asDate = false): 
   const word = words[at];
   if (!word || word.word.length > WORD_CHARACTERS_MAX) return null;
   if (/^\d/.test(word.word)) return readWritten(words, at, word);
-  const tokens = tokensFrom(words, at);
-  const whole = tokens.length > 0 ? readWhole(tokens, asDate) : null;
+  const tokens = new Tokens(words, at);
+  const whole = readWhole(tokens, asDate);
   if (!whole) return null;
   if (whole.isOrdinal) return spelled(tokens, whole.next, withSuffix(whole.value), true);
   return readFraction(tokens, whole) ?? spelled(tokens, whole.next, String(whole.value), false);
@@ -78,23 +117,6 @@ function readWritten(words: FormattedWord[], at: number, word: FormattedWord): S
   return { count: 2, digits: scaled(digits, scale), isOrdinal: false, isWritten: true };
 }
 
-/** Up to the first word that has no place in a number, or the first punctuation. */
-function tokensFrom(words: FormattedWord[], at: number): Token[] {
-  const tokens: Token[] = [];
-  for (let index = at; index < words.length && tokens.length < TOKENS_MAX; index++) {
-    const word = words[index] as FormattedWord;
-    if (word.word.length > WORD_CHARACTERS_MAX) return tokens;
-    const parts = word.word.split('-');
-    if (!parts.every(isNumberPart)) return tokens;
-    for (const [position, text] of parts.entries()) {
-      const wordsRead = position === parts.length - 1 ? index - at + 1 : null;
-      tokens.push({ text, wordsRead, isHyphenated: position > 0 });
-    }
-    if (endsPhrase(word)) return tokens;
-  }
-  return tokens;
-}
-
 function isNumberPart(text: string): boolean {
   return (
     UNITS.has(text) ||
@@ -107,13 +129,13 @@ function isNumberPart(text: string): boolean {
 }
 
 /** The reading that ends before token `next`; none when that is in the middle of a hyphenated word. */
-function spelled(tokens: Token[], next: number, digits: string, isOrdinal: boolean): SpokenNumber | null {
-  const count = tokens[next - 1]?.wordsRead;
+function spelled(tokens: Tokens, next: number, digits: string, isOrdinal: boolean): SpokenNumber | null {
+  const count = tokens.at(next - 1)?.wordsRead;
   return count ? { count, digits, isOrdinal, isWritten: false } : null;
 }
 
-function readWhole(tokens: Token[], asDate: boolean): Part | null {
-  if (tokens[0]?.text === 'zero') return { value: 0, next: 1, isOrdinal: false };
+function readWhole(tokens: Tokens, asDate: boolean): Part | null {
+  if (tokens.text(0) === 'zero') return { value: 0, next: 1, isOrdinal: false };
   const year = readYear(tokens);
   if (year) return year;
   let total = 0;
@@ -125,7 +147,7 @@ function readWhole(tokens: Token[], asDate: boolean): Part | null {
     const group = next > 0 && startsDigitRun(tokens, from) ? null : readBelowThousand(tokens, from, asDate);
     const soFar = next > 0 ? { value: total, next, isOrdinal: false } : null;
     if (!group) return soFar;
-    const zeros = group.isOrdinal ? undefined : SCALES.get(tokens[group.next]?.text ?? '');
+    const zeros = group.isOrdinal ? undefined : SCALES.get(tokens.text(group.next));
     if (zeros === undefined) return { ...group, value: total + group.value };
     if (zeros >= zerosBefore) return soFar;
     total += group.value * 10 ** zeros;
@@ -134,24 +156,24 @@ function readWhole(tokens: Token[], asDate: boolean): Part | null {
   }
 }
 
-function readYear(tokens: Token[]): Part | null {
-  const century = TEENS.get(tokens[0]?.text ?? '') ?? TENS.get(tokens[0]?.text ?? '') ?? 0;
+function readYear(tokens: Tokens): Part | null {
+  const century = TEENS.get(tokens.text(0)) ?? TENS.get(tokens.text(0)) ?? 0;
   if (century < YEAR_PAIR_MIN || century > YEAR_PAIR_MAX) return null;
-  const isOh = tokens[1]?.text === 'oh';
+  const isOh = tokens.text(1) === 'oh';
   const rest = readBelowHundred(tokens, isOh ? 2 : 1, false);
   if (!rest || rest.isOrdinal || isOh !== rest.value < 10) return null;
-  const after = tokens[rest.next]?.text ?? '';
+  const after = tokens.text(rest.next);
   if (after === 'hundred' || SCALES.has(after) || TEENS.has(after) || TENS.has(after)) return null;
   return { ...rest, value: century * 100 + rest.value };
 }
 
-function readBelowThousand(tokens: Token[], at: number, asDate: boolean): Part | null {
-  const text = tokens[at]?.text;
-  const after = tokens[at + 1]?.text ?? '';
+function readBelowThousand(tokens: Tokens, at: number, asDate: boolean): Part | null {
+  const text = tokens.text(at);
+  const after = tokens.text(at + 1);
   const isA = text === 'a' && (after === 'hundred' || SCALES.has(after));
   const count = isA ? { value: 1, next: at + 1, isOrdinal: false } : readBelowHundred(tokens, at, asDate);
   if (!count || count.isOrdinal) return count;
-  const hundred = tokens[count.next]?.text;
+  const hundred = tokens.text(count.next);
   if (hundred === 'hundredth') return { value: count.value * 100, next: count.next + 1, isOrdinal: true };
   if (hundred !== 'hundred') return count;
   const value = count.value * 100;
@@ -161,15 +183,15 @@ function readBelowThousand(tokens: Token[], at: number, asDate: boolean): Part |
   return { ...rest, value: value + rest.value };
 }
 
-function readBelowHundred(tokens: Token[], at: number, asDate: boolean): Part | null {
-  const text = tokens[at]?.text ?? '';
+function readBelowHundred(tokens: Tokens, at: number, asDate: boolean): Part | null {
+  const text = tokens.text(at);
   const ordinal = ORDINALS.get(text);
   if (ordinal !== undefined) return { value: ordinal, next: at + 1, isOrdinal: true };
   const single = UNITS.get(text) ?? TEENS.get(text);
   if (single !== undefined) return { value: single, next: at + 1, isOrdinal: false };
   const tens = TENS.get(text);
   if (tens === undefined) return null;
-  const following = tokens[at + 1];
+  const following = tokens.at(at + 1);
   const unit = UNITS.get(following?.text ?? '');
   if (unit !== undefined) return { value: tens + unit, next: at + 2, isOrdinal: false };
   const last = ORDINALS.get(following?.text ?? '') ?? 10;
@@ -179,28 +201,28 @@ function readBelowHundred(tokens: Token[], at: number, asDate: boolean): Part | 
 }
 
 /** `point five` of `two point five million`. */
-function readFraction(tokens: Token[], whole: Part): SpokenNumber | null {
-  if (tokens[whole.next]?.text !== 'point') return null;
+function readFraction(tokens: Tokens, whole: Part): SpokenNumber | null {
+  if (tokens.text(whole.next) !== 'point') return null;
   let fraction = '';
   let next = whole.next + 1;
-  for (; next < tokens.length; next++) {
-    const text = tokens[next]?.text ?? '';
+  for (; next < TOKENS_MAX; next++) {
+    const text = tokens.text(next);
     const digit = text === 'zero' || text === 'oh' ? 0 : UNITS.get(text);
     if (digit === undefined) break;
     fraction += digit;
   }
   if (fraction === '') return null;
-  const zeros = SCALES.get(tokens[next]?.text ?? '');
+  const zeros = SCALES.get(tokens.text(next));
   const digits = `${whole.value}.${fraction}`;
   if (zeros === undefined) return spelled(tokens, next, digits, false);
   return spelled(tokens, next + 1, scaled(digits, zeros), false);
 }
 
-function skipAnd(tokens: Token[], at: number): number {
-  return tokens[at]?.text === 'and' ? at + 1 : at;
+function skipAnd(tokens: Tokens, at: number): number {
+  return tokens.text(at) === 'and' ? at + 1 : at;
 }
 
-function startsDigitRun(tokens: Token[], at: number): boolean {
-  const isDigit = (text = '') => UNITS.has(text) || text === 'zero' || text === 'oh';
-  return isDigit(tokens[at]?.text) && isDigit(tokens[at + 1]?.text);
+function startsDigitRun(tokens: Tokens, at: number): boolean {
+  const isDigit = (text: string) => UNITS.has(text) || text === 'zero' || text === 'oh';
+  return isDigit(tokens.text(at)) && isDigit(tokens.text(at + 1));
 }

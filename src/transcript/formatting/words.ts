@@ -76,7 +76,8 @@ export function textOf(words: FormattedWord[]): string {
 
 /** True where the voice may have rested: nothing said before belongs to a number that goes on after. */
 export function endsPhrase(word: FormattedWord): boolean {
-  return splitPunctuation(word.punctuated).after !== '';
+  // Asked of every word many times over, and most have no punctuation at all.
+  return word.punctuated.length > word.word.length && splitPunctuation(word.punctuated).after !== '';
 }
 
 export function endsSentence(word: FormattedWord, next: FormattedWord | undefined): boolean {

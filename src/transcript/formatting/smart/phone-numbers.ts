@@ -41,10 +41,15 @@ function matchPhoneNumber(words: FormattedWord[], at: number): Rewrite | null {
     digits += more.map((group) => group.digits).join('');
     count += more.reduce((sum, { wordCount }) => sum + wordCount, 0);
   }
-  const number = phoneNumber(digits, groups);
+  const number = isCounting(groups) ? null : phoneNumber(digits, groups);
   if (!number || (count === 1 && groups.length <= 4 && groups.length > 1)) return null;
   const word = joined(words.slice(at, at + count), number);
   return { count, words: [{ ...word, punctuated: word.punctuated.replace(/^\(/, '') }] };
+}
+
+/** `one two three …` up to ten has as many digits as a phone number. */
+function isCounting(groups: DigitGroup[]): boolean {
+  return groups.every(({ digits }, index) => index === 0 || Number(digits) === Number(groups[index - 1]?.digits) + 1);
 }
 
 function phoneNumber(digits: string, groups: DigitGroup[]): string | null {
