@@ -12,7 +12,7 @@ interface Span {
 }
 
 /** Written without spaces between words: here each piece counts as a word, as in openai-whisper. */
-const UNSPACED_LANGUAGES = new Set(['zh', 'ja', 'th', 'lo', 'my', 'yue']);
+export const UNSPACED_LANGUAGES = new Set(['zh', 'ja', 'th', 'lo', 'my', 'yue']);
 
 /** Punctuation that is not spoken; `%`, `&` and their like are spoken, so they count as speech. */
 const UNSPOKEN = /^(?:\s|(?![%&@#*/\\‰§])\p{P})+$/u;

@@ -1,6 +1,7 @@
 // Owns the order in which a transcript is formatted, and what is said of options that cannot be honoured. One transcript is one
 // channel; the caller puts channels together. Knows no vendor's names. Pure.
 import type { Transcript } from '../transcript.ts';
+import { UNSPACED_LANGUAGES } from '../words.ts';
 import { confidenceOf } from './confidence.ts';
 import { dictation } from './dictation.ts';
 import { withoutFillerWords } from './filler-words.ts';
@@ -89,6 +90,7 @@ const ENGLISH_OFF = {
 export function formatTranscript(transcript: Transcript, options: FormattingOptions): Formatted {
   const isEnglish = transcript.task === 'translate' || transcript.language === 'en';
   const isPunctuated = options.punctuate || options.smartFormat || options.paragraphs;
+  const isSpaced = isEnglish || !UNSPACED_LANGUAGES.has(transcript.language);
   const english = isEnglish ? options : { ...options, ...ENGLISH_OFF };
   let words = toFormattedWords(transcript);
   // 1. An `um` in the middle of a number or a command would hide it.
@@ -116,7 +118,7 @@ export function formatTranscript(transcript: Transcript, options: FormattingOpti
     confidence: confidenceOf(words),
     ...((options.paragraphs || options.smartFormat) && { paragraphs: paragraphs(words) }),
     ...(options.utterances && { utterances: utterances(words, options.utteranceSplitMs) }),
-    ...(options.search.length > 0 && { searches: search(words, options.search) }),
+    ...(options.search.length > 0 && { searches: search(words, options.search, isSpaced) }),
     warnings: warningsFor(options, { isEnglish, isPunctuated, language: transcript.language }),
   };
 }
@@ -134,7 +136,10 @@ function warningsFor(
   const unsupported = unsupportedRedactions(options.redact);
   if (unsupported.length > 0) {
     const names = unsupported.slice(0, NAMES_MAX).map((name) => `'${name.slice(0, NAME_CHARACTERS_MAX)}'`);
-    warn('redact', `Only what has a fixed pattern is redacted of ${names.join(', ')}.`);
+    warn(
+      'redact',
+      `Not redacted: ${names.join(', ')}. Only numbers, card details and social security numbers are found.`,
+    );
   }
   if (options.redact.length > 0 && !of.isEnglish) {
     warn('redact', `Numbers are only redacted where they are written in digits, not spelled out in '${of.language}'.`);

@@ -25,6 +25,7 @@ it.each([
   ['four, one, two', '4, 1, 2'],
   ['one mile', '1 mile'],
   ['one percent', '1 percent'],
+  ["at one o'clock", "at 1 o'clock"],
   ['wait a second', 'wait a second'],
   ['at first', 'at first'],
   ['the third time', 'the third time'],

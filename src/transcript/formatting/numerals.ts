@@ -5,7 +5,7 @@ import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite } from 
 
 /** Mostly not counted: `at first`, `one of them`, `a second`, `a third of it`. */
 const OFTEN_NO_NUMBER = new Set(['one', 'first', 'second', 'third']);
-const COUNTED = new Set(['percent', 'dollar', 'euro', 'cent', 'degree']);
+const COUNTED = new Set(['percent', 'dollar', 'euro', 'cent', 'degree', "o'clock", 'o’clock']);
 /** What comes after the upper number of a fraction: `two thirds`, `one fifth`. */
 const FRACTION =
   /^(?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?)$/;

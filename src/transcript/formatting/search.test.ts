@@ -33,6 +33,17 @@ describe('search', () => {
     );
   });
 
+  it('finds over the borders of words where none are written', () => {
+    const [found] = search(said('今 日 は東 京 へ', 1), ['東京へ'], false);
+    expect(found?.hits[0]).toMatchObject({ snippet: 'は東 京 へ', confidence: expect.closeTo(0.5) });
+    expect(search(said('東 京 へ', 1), ['東京'], false)[0]?.hits[0]).toMatchObject({ snippet: '東 京', confidence: 1 });
+  });
+
+  it('keeps its place behind letters that grow when they are made lowercase', () => {
+    const words = said('aİİİİ one two', 1).map((word) => ({ ...word, word: word.punctuated }));
+    expect(search(words, ['one two'])[0]?.hits[0]).toMatchObject({ startMs: 400, endMs: 1100, confidence: 1 });
+  });
+
   it('tells times', () => {
     expect(best('one two three four', 'two three')).toMatchObject({ startMs: 400, endMs: 1100 });
   });

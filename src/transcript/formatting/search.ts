@@ -26,11 +26,10 @@ const HITS_MAX = 10;
 /** Places that are weighed for the hits: neighbours of a good one overlap it, so there are more of them than hits. */
 const PLACES_MAX = 30;
 
-/** They always agree, so they say nothing of how alike the letters are. */
-const OUTER_SPACES = 2;
-
-/** The words in one string, each between two spaces. */
+/** The words in one string, each between two separators. */
 interface SearchedText {
+  /** Nothing where words are written without spaces: the caller cannot know what the engine takes for a word there. */
+  separator: ' ' | '';
   words: FormattedWord[];
   text: string;
   /** Where each word begins, and one past the last. */
@@ -38,23 +37,17 @@ interface SearchedText {
 }
 
 /** A term that is too long has no hits; of too many terms the rest is not searched. */
-export function search(words: FormattedWord[], terms: string[]): Search[] {
-  const searched = searchedText(words);
+export function search(words: FormattedWord[], terms: string[], isSpaced = true): Search[] {
+  const searched = searchedText(words, isSpaced ? ' ' : '');
   return terms.slice(0, SEARCH_TERMS_MAX).map((query) => ({ query, hits: hitsOf(searched, query) }));
 }
 
-function searchedText(words: FormattedWord[]): SearchedText {
-  const starts: number[] = [];
-  let position = 1;
-  for (const { word } of words) {
-    starts.push(position);
-    position += word.length + 1;
-  }
-  return {
-    words,
-    text: ` ${words.map(({ word }) => `${word.toLowerCase()} `).join('')}`,
-    starts: [...starts, position],
-  };
+function searchedText(words: FormattedWord[], separator: ' ' | ''): SearchedText {
+  // Once more in lowercase, since what the caller put in kept its case.
+  const texts = words.map(({ word }) => word.toLowerCase() + separator);
+  const starts = [separator.length];
+  for (const [index, text] of texts.entries()) starts.push((starts[index] ?? 0) + text.length);
+  return { separator, words, text: separator + texts.join(''), starts };
 }
 
 function hitsOf(searched: SearchedText, query: string): Hit[] {
@@ -63,10 +56,10 @@ function hitsOf(searched: SearchedText, query: string): Hit[] {
     .split(/\s+/)
     .map(bare)
     .filter((word) => word !== '')
-    .join(' ');
+    .join(searched.separator);
   if (term === '') return [];
   // The spaces around it make half words cost something.
-  const pattern = ` ${term} `;
+  const pattern = searched.separator + term + searched.separator;
   const found: (Hit & { first: number; last: number })[] = [];
   for (const last of likelyEnds(searched, pattern)) {
     const hit = bestWindow(searched, pattern, last);
@@ -83,7 +76,7 @@ function likelyEnds({ text, words, starts }: SearchedText, pattern: string): num
   const distances = distancesByEnd(pattern, text);
   const shelves: number[][] = Array.from({ length: pattern.length + 1 }, () => []);
   for (let index = 0; index < words.length; index++) {
-    // The space after the word ends the window.
+    // The window ends with the last character before the next word.
     shelves[distances[(starts[index + 1] ?? 0) - 1] ?? pattern.length]?.push(index);
   }
   const ends: number[] = [];
@@ -95,18 +88,18 @@ function likelyEnds({ text, words, starts }: SearchedText, pattern: string): num
 }
 
 /** Of the windows that end with the word `last`, the one most like the pattern. */
-function bestWindow({ text, words, starts }: SearchedText, pattern: string, last: number) {
+function bestWindow({ separator, text, words, starts }: SearchedText, pattern: string, last: number) {
   const end = starts[last + 1] ?? text.length;
   // No window that is twice as long can be half alike.
   const reach = text.slice(Math.max(0, end - 2 * pattern.length), end);
   const distances = distancesByStart(pattern, reach);
   let first = last;
+  // The outer separators always agree, so they say nothing of how alike the letters are.
   let likeness = 0;
   for (let index = last; index >= 0; index--) {
-    // The space before the word begins the window.
-    const length = end - (starts[index] ?? 0) + 1;
+    const length = end - (starts[index] ?? 0) + separator.length;
     if (length > reach.length) break;
-    const alike = 1 - (distances[length] ?? length) / (Math.max(pattern.length, length) - OUTER_SPACES);
+    const alike = 1 - (distances[length] ?? length) / (Math.max(pattern.length, length) - 2 * separator.length);
     if (alike > likeness) [first, likeness] = [index, alike];
   }
   const window = words.slice(first, last + 1);

@@ -4,6 +4,7 @@ import { dates } from './dates.ts';
 
 it.each([
   ['May third', 'May 3rd'],
+  ['june third', 'june 3rd'],
   ['May third, twenty twenty four.', 'May 3rd, 2024.'],
   ['May third twenty twenty four', 'May 3rd, 2024'],
   ['May 3rd 2024', 'May 3rd, 2024'],

@@ -12,6 +12,8 @@ import {
 } from '../words.ts';
 
 const MONTHS = new Set(months);
+/** Months only where the engine writes them as names. */
+const ALSO_WORDS = new Set(['may', 'march', 'august']);
 const DAY_MAX = 31;
 const YEAR = /^[12]\d{3}$/;
 
@@ -66,9 +68,8 @@ function matchDayFirst(words: FormattedWord[], at: number): Rewrite | null {
   return rewritten(words, at, year ? [...parts, [monthAt + 1, year]] : parts);
 }
 
-/** `may` and `march` are months only where the engine writes them as names. */
 function isMonth(word: FormattedWord | undefined): word is FormattedWord {
-  return word !== undefined && MONTHS.has(word.word) && isCapitalised(word);
+  return word !== undefined && MONTHS.has(word.word) && (isCapitalised(word) || !ALSO_WORDS.has(word.word));
 }
 
 function readDay(words: FormattedWord[], at: number): SpokenNumber | null {
