@@ -237,6 +237,31 @@ describe('warnings', () => {
   });
 });
 
+/** Every word that some feature has an eye on, in any order and with any punctuation: what no table thinks of. */
+describe('words at random', () => {
+  const VOCABULARY =
+    'um the a and oh one two five ten twenty twenty-two ninety hundred thousand million point zero first second third May ' +
+    'june of percent per cent dollars cents p.m. at three thirty dot com slash jane email period comma new line paragraph ' +
+    'question mark damn 5 50% $5 1,250 3rd 2024 555-123-4567 4111 123 45 6789 3:30 cvv expires milligrams square feet Mr. ... —';
+  const MARKS = ['', '', '', '', ',', '.', '?', '."'];
+  let state = 20240503;
+  const pick = <T>(from: T[]): T => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return from[Math.floor((state / 2 ** 32) * from.length)] as T;
+  };
+
+  it.each(COMBINATIONS)('keep the promises with %j', (options) => {
+    for (let round = 0; round < 300; round++) {
+      const text = Array.from({ length: 12 }, () => pick(VOCABULARY.split(' ')) + pick(MARKS)).join(' ');
+      const formatted = format(text, options);
+      expectWellFormed(formatted.words);
+      expect(formatted.text, text).toBe(textOf(formatted.words));
+      expect(formatted.words.length, text).toBeLessThanOrEqual(3 * 12);
+      if (options.redact?.includes('aggressive_numbers')) expect(formatted.text, text).not.toMatch(/\d/);
+    }
+  });
+});
+
 /** Each feature alone is linear; the square of any of these would be 10¹⁰ steps. */
 describe('hostile words', () => {
   const LENGTH = 100_000;

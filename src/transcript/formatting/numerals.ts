@@ -1,7 +1,7 @@
 // Number words → digits: `nine hundred` → `900`, `twenty eighth` → `28th`; digits said one by one stay apart. English. Pure.
 import { isUnit } from './measurements.ts';
 import { readNumber, type SpokenNumber } from './spoken-number.ts';
-import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite } from './words.ts';
+import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite, withCore } from './words.ts';
 
 /** Mostly not counted: `at first`, `one of them`, `a second`, `a third of it`. */
 const OFTEN_NO_NUMBER = new Set(['one', 'first', 'second', 'third']);
@@ -14,6 +14,7 @@ const FRACTION =
 export function numerals(words: FormattedWord[], { keepsSeparators = false } = {}): FormattedWord[] {
   return rewrite(words, (all, at) => {
     const number = readNumber(all, at);
+    if (isZero(all, at)) return { count: 1, words: all.slice(at, at + 1).map((word) => withCore(word, '0')) };
     if (!number?.isWritten) return number && matchSpelled(all, at, number);
     // Digits are already what was asked for; a `million` after them stays.
     return keepsSeparators ? null : withoutSeparators(all[at]);
@@ -40,6 +41,8 @@ function isFraction(words: FormattedWord[], at: number, number: SpokenNumber): b
 
 function isRatherAWord(words: FormattedWord[], at: number, number: SpokenNumber): boolean {
   const [word, next] = [words[at]?.word ?? '', words[at + number.count]?.word ?? ''];
+  // `half a million`, `a tenth of a million`.
+  if (word === 'a') return ['half', 'of'].includes(words[at - 1]?.word ?? '');
   if (number.count > 1 || !OFTEN_NO_NUMBER.has(word)) return false;
   if (number.isOrdinal) return true;
   // `one` is counted beside another number and before what is counted in numbers.
@@ -53,5 +56,11 @@ function isBesideNumber(words: FormattedWord[], at: number): boolean {
 }
 
 function isCardinal(words: FormattedWord[], at: number): boolean {
-  return readNumber(words, at)?.isOrdinal === false;
+  return readNumber(words, at)?.isOrdinal === false || isZero(words, at);
+}
+
+/** The `oh` of `two oh one`. */
+function isZero(words: FormattedWord[], at: number): boolean {
+  const isOh = words[at]?.word === 'oh' && at > 0;
+  return isOh && [at - 1, at + 1].every((beside) => readNumber(words, beside)?.isOrdinal === false);
 }

@@ -16,6 +16,7 @@ describe('readNumber', () => {
     ['a hundred and twenty plums', '120', 4],
     ['nine hundred and', '900', 2],
     ['one hundred five', '105', 3],
+    ['one hundred one hundred', '100', 2],
     ['twelve hundred', '1200', 2],
     ['two thousand twenty four', '2024', 4],
     ['one thousand two hundred and fifty', '1250', 6],

@@ -179,7 +179,8 @@ function readBelowThousand(tokens: Tokens, at: number, asDate: boolean): Part | 
   const value = count.value * 100;
   const from = skipAnd(tokens, count.next + 1);
   const rest = startsDigitRun(tokens, from) ? null : readBelowHundred(tokens, from, asDate);
-  if (!rest) return { value, next: count.next + 1, isOrdinal: false };
+  // `one hundred one hundred` is two numbers.
+  if (!rest || tokens.text(rest.next) === 'hundred') return { value, next: count.next + 1, isOrdinal: false };
   return { ...rest, value: value + rest.value };
 }
 

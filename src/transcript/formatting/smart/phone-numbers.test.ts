@@ -39,6 +39,8 @@ describe('joinedDigits', () => {
     ['9 2', '9 2'],
     ['19 2 8 1', '19 281'],
     ['oh one two', 'oh one two'],
+    ['twenty four seven three sixty', 'twenty four seven three sixty'],
+    ['nine one one hundred', 'nine one one hundred'],
     ['', ''],
   ])('%s → %s', (before, after) => expectWritten(joinedDigits, before, after));
 });

@@ -72,6 +72,8 @@ function phoneNumber(digits: string, groups: DigitGroup[]): string | null {
 }
 
 function matchDigits(words: FormattedWord[], at: number): Rewrite | null {
+  // `four seven three` of `twenty four seven three` begins in the middle of a number.
+  if (at > 0 && (readNumber(words, at - 1)?.count ?? 0) > 1) return null;
   let digits = '';
   let count = 0;
   // A run of any length is one number: it is consumed whole, so the pass stays linear.
