@@ -15,8 +15,17 @@ const app = createApp({
   version,
   readiness: unused,
   dialects: {
-    transcriber: { receive: unused, transcribe: unused, models: { list: unused, find: unused } },
+    transcriber: {
+      receive: unused,
+      fetch: unused,
+      transcribe: unused,
+      transcribeChannels: unused,
+      models: { list: unused, find: unused },
+    },
     keys: { check: unused },
+    tokens: { mint: unused, check: unused },
+    callbacks: { check: unused, accept: unused, serve: () => {} },
+    readiness: unused,
     log: silentLog,
     limits: { uploadBytesMax: 0, uploadIdleMs: 0 },
   },

@@ -12,15 +12,19 @@ import { describeReadiness, type Readiness } from './admin/readiness.ts';
 import { openCache } from './cache/cache.ts';
 import { InFlight } from './cache/in-flight.ts';
 import type { Config } from './config.ts';
+import { createDeepgramDialect } from './dialects/deepgram/routes.ts';
 import type { DialectServices } from './dialects/dialect.ts';
+import { createModelRoutes, type Dialects, renderFailure } from './dialects/models.ts';
 import { createOpenAIDialect } from './dialects/openai/routes.ts';
-import { GatewayError, toGatewayError } from './errors.ts';
+import { GatewayError } from './errors.ts';
 import { accessLog } from './http/access-log.ts';
 import { createKeyRing } from './http/auth.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import type { HttpEnvironment } from './http/environment.ts';
 import { requestId } from './http/request-id.ts';
+import { createTemporaryTokens } from './http/temporary-token.ts';
 import { createIngest } from './ingest/ingest.ts';
+import { CallbackQueue } from './jobs/callbacks.ts';
 import { systemClock } from './lib/clock.ts';
 import { lockDirectory } from './lib/directory-lock.ts';
 import { createLog, type Log } from './lib/log.ts';
@@ -28,9 +32,13 @@ import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { createTranscriber } from './transcribe/recorded.ts';
+import { createOutbox } from './webhooks/outbox.ts';
 
 /** Connections kept open longer than any client's own keep-alive, so that it is never us who close under a request. */
 const KEEP_ALIVE_MS = 75_000;
+
+/** Request line and headers together. Deepgram's options travel in the URL: lists of terms take more than Node's 16 KiB. */
+const HEAD_BYTES_MAX = 64 * 1024;
 
 export interface Gateway {
   url: string;
@@ -40,42 +48,11 @@ export interface Gateway {
 
 export async function startGateway({ settings, environment }: Config): Promise<Gateway> {
   const log = createLog(settings.LOG_LEVEL);
-  const version = await readVersion();
   const unlock = await lockDirectory(settings.DATA_DIR);
-  const clock = systemClock;
-  const folder = (name: string) => join(settings.DATA_DIR, name);
-
-  const pool = await createPool({ settings, environment, runDirectory: folder('run'), log, clock });
-  const machine = pool.devices.some((device) => device.kind === 'cuda') ? 'gpu' : 'cpu';
-  const models = await createModelStore({ settings, log, download, machine });
-  const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
-  const cache = await openCache({ settings, directory: folder('cache'), log, clock });
-  const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
-  const transcriber = createTranscriber({
-    ingest,
-    models,
-    cache,
-    inFlight: new InFlight(),
-    scheduler,
-    engine: pool.engine,
-  });
-
-  const app = createApp({
-    log,
-    version,
-    readiness: async () =>
-      describeReadiness({
-        model: (await models.defaultModel())?.name ?? null,
-        downloads: models.downloads(),
-        schedule: scheduler.status(),
-      }),
-    dialects: {
-      transcriber,
-      keys: createKeyRing(settings.API_KEYS),
-      log,
-      limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
-    },
-  });
+  const parts = await buildParts({ settings, environment }, log);
+  const { pool, models, scheduler, callbacks } = parts;
+  const app = createApp(wireServices(parts, settings, await readVersion(), log));
+  await callbacks.resume();
   const { server, url } = await listen(app, settings.HOST, settings.PORT);
 
   const model = await models.defaultModel();
@@ -90,15 +67,63 @@ export async function startGateway({ settings, environment }: Config): Promise<G
     async stop() {
       log.info('stopping');
       const closed = new Promise((resolve) => server.close(resolve));
+      await callbacks.close();
       await scheduler.shutdown(settings.SHUTDOWN_SECONDS * 1000);
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), 1000);
       await closed;
       clearTimeout(cut);
-      await Promise.all([pool.stopAll(), ingest.close(), models.close()]);
-      await cache.close();
+      await Promise.all([pool.stopAll(), parts.ingest.close(), models.close()]);
+      await Promise.all([parts.cache.close(), parts.outbox.close()]);
       await unlock();
       log.info('stopped');
+    },
+  };
+}
+
+type Parts = Awaited<ReturnType<typeof buildParts>>;
+
+async function buildParts({ settings, environment }: Config, log: Log) {
+  const clock = systemClock;
+  const folder = (name: string) => join(settings.DATA_DIR, name);
+  const pool = await createPool({ settings, environment, runDirectory: folder('run'), log, clock });
+  const machine = pool.devices.some((device) => device.kind === 'cuda') ? 'gpu' : 'cpu';
+  const models = await createModelStore({ settings, log, download, machine });
+  const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
+  const cache = await openCache({ settings, directory: folder('cache'), log, clock });
+  const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
+  const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
+  const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
+  return { pool, models, scheduler, cache, ingest, outbox, callbacks };
+}
+
+function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
+  const { pool, models, scheduler, cache, ingest, callbacks } = parts;
+  const readiness = async () =>
+    describeReadiness({
+      model: (await models.defaultModel())?.name ?? null,
+      downloads: models.downloads(),
+      schedule: scheduler.status(),
+    });
+  return {
+    log,
+    version,
+    readiness,
+    dialects: {
+      transcriber: createTranscriber({
+        ingest,
+        models,
+        cache,
+        inFlight: new InFlight(),
+        scheduler,
+        engine: pool.engine,
+      }),
+      keys: createKeyRing(settings.API_KEYS),
+      tokens: createTemporaryTokens(settings.API_KEYS),
+      callbacks,
+      limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
+      readiness,
+      log,
     },
   };
 }
@@ -113,24 +138,25 @@ export interface AppServices {
 /** Every route of the gateway. Starts nothing, so the API's description can be generated from it. */
 export function createApp({ log, version, readiness, dialects }: AppServices): OpenAPIHono<HttpEnvironment> {
   const app = new OpenAPIHono<HttpEnvironment>({ strict: false });
-  app.use(requestId, accessLog(log), crossOrigin);
-
   const openai = createOpenAIDialect(dialects);
+  const deepgram = createDeepgramDialect(dialects);
+  const all: Dialects = [openai, deepgram];
+  app.use(requestId, accessLog(log), crossOrigin(deepgram.claims));
+
   app.route('/', createHealthRoutes({ version, readiness }));
+  const modelRoutes = createModelRoutes(all, dialects.transcriber.models);
+  app.route('/v1', modelRoutes);
   app.route('/v1', openai.routes);
+  app.route('/', deepgram.routes);
   // For clients that were given a base URL without the version; wrapped, so that the API's description lists each route once.
-  app.route('/', new Hono<HttpEnvironment>().route('/', openai.routes));
+  for (const routes of [modelRoutes, openai.routes]) app.route('/', new Hono<HttpEnvironment>().route('/', routes));
   mountDocs(app, version);
 
   app.notFound((context) => {
     const error = new GatewayError('route-unknown', `Unknown request URL: ${context.req.method} ${context.req.path}.`);
-    const { status, headers, body } = openai.renderError(error, context.req.raw);
-    return Response.json(body, { status, headers });
+    return renderFailure(error, context, all);
   });
-  app.onError((thrown, context) => {
-    const { status, headers, body } = openai.renderError(toGatewayError(thrown), context.req.raw);
-    return Response.json(body, { status, headers });
-  });
+  app.onError((thrown, context) => renderFailure(thrown, context, all));
   return app;
 }
 
@@ -142,7 +168,7 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
         hostname: host,
         port,
         // A slow upload may take longer than any fixed time; ingest ends one that stalls.
-        serverOptions: { requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
+        serverOptions: { requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: HEAD_BYTES_MAX },
       },
       (address) => {
         const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;

@@ -4,10 +4,12 @@ import { cacheSettings } from './cache/settings.ts';
 import { GatewayError } from './errors.ts';
 import { httpSettings } from './http/settings.ts';
 import { ingestSettings } from './ingest/settings.ts';
+import { jobsSettings } from './jobs/settings.ts';
 import { env } from './lib/env.ts';
 import { modelsSettings } from './models/settings.ts';
 import { poolSettings } from './pool/settings.ts';
 import { scheduleSettings } from './schedule/settings.ts';
+import { webhooksSettings } from './webhooks/settings.ts';
 
 const processSettings = z.object({
   DATA_DIR: env.text('data').describe('Folder of the spool, the cache and run files. One gateway per folder.'),
@@ -29,6 +31,8 @@ export const settingsSchema = z.object({
   ...scheduleSettings.shape,
   ...ingestSettings.shape,
   ...cacheSettings.shape,
+  ...jobsSettings.shape,
+  ...webhooksSettings.shape,
 });
 
 export type Settings = z.infer<typeof settingsSchema>;

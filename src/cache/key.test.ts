@@ -1,12 +1,14 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import type { AudioSelection } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { type CacheKeyParts, cacheKey, TRANSCRIPT_VERSION } from './key.ts';
 import { transcriptSchema } from './schema.ts';
 
 const options: DecodingOptions = { task: 'transcribe', language: null, prompt: null, temperature: 0 };
-const parts: CacheKeyParts = { audioSha256: 'a1', modelDigest: 'm1', options, engine: 'whisper.cpp 1.9.1' };
+const selection: AudioSelection = { channel: null, raw: null };
+const parts: CacheKeyParts = { audioSha256: 'a1', selection, modelDigest: 'm1', options, engine: 'whisper.cpp 1.9.1' };
 const key = cacheKey(parts);
 
 const otherOptions: { [Option in keyof DecodingOptions]: DecodingOptions[Option][] } = {
@@ -25,6 +27,19 @@ describe('what changes the result changes the key', () => {
 
   test.each(['audioSha256', 'modelDigest', 'engine'] as const)('%s', (part) => {
     expect(cacheKey({ ...parts, [part]: 'other' })).not.toBe(key);
+  });
+
+  const raw = { encoding: 'linear16', sampleRate: 8000, channels: 1 } as const;
+  test.each<AudioSelection>([
+    { channel: 0, raw: null },
+    { channel: 1, raw: null },
+    { channel: null, raw },
+    { channel: 0, raw },
+    { channel: null, raw: { ...raw, encoding: 'mulaw' } },
+    { channel: null, raw: { ...raw, sampleRate: 16_000 } },
+    { channel: null, raw: { ...raw, channels: 2 } },
+  ])('another sound of the recording: %j', (other) => {
+    expect(cacheKey({ ...parts, selection: other })).not.toBe(key);
   });
 
   test('an option that does not exist yet', () => {
@@ -64,7 +79,7 @@ describe('what does not, does not', () => {
 
 test('a key is a SHA-256 in hexadecimal, the same on every start', () => {
   expect(key).toMatch(/^[0-9a-f]{64}$/);
-  const encoded = `[1,"whisper.cpp 1.9.1","m1","a1",[["language",null],["prompt",null],["task","transcribe"],["temperature",0]]]`;
+  const encoded = `[1,"whisper.cpp 1.9.1","m1","a1",[null,null],[["language",null],["prompt",null],["task","transcribe"],["temperature",0]]]`;
   expect(key).toBe(hash('sha256', encoded));
 });
 

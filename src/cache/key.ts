@@ -1,5 +1,6 @@
 // Owns the name under which a result is kept: equal keys mean that the engine would produce the same transcript.
 import { hash } from 'node:crypto';
+import type { AudioSelection } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 
 /** Raised when `Transcript` or the way it is made changes, so that what was kept before is never found again. */
@@ -8,6 +9,8 @@ export const TRANSCRIPT_VERSION = 1;
 export interface CacheKeyParts {
   /** SHA-256 of the recording as it was sent. */
   audioSha256: string;
+  /** Which sound of it. */
+  selection: AudioSelection;
   /** SHA-256 of the model file: two names for the same weights share their results. */
   modelDigest: string;
   options: DecodingOptions;
@@ -15,10 +18,12 @@ export interface CacheKeyParts {
   engine: string;
 }
 
-export function cacheKey({ audioSha256, modelDigest, options, engine }: CacheKeyParts): string {
+export function cacheKey({ audioSha256, selection, modelDigest, options, engine }: CacheKeyParts): string {
   // Taken generically, so that an option added tomorrow is part of the key without anybody remembering it here.
   const given = Object.entries(options)
     .filter(([, value]) => value !== undefined)
     .sort(([left], [right]) => (left < right ? -1 : 1));
-  return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, engine, modelDigest, audioSha256, given]));
+  const { channel, raw } = selection;
+  const sound = [channel, raw && [raw.encoding, raw.sampleRate, raw.channels]];
+  return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, engine, modelDigest, audioSha256, sound, given]));
 }

@@ -1,13 +1,15 @@
 // What every dialect must do alike, whatever its wire looks like: say every error in its vendor's words, refuse strangers,
 // stop when the caller leaves, and never lose a recording. Each dialect runs `describeDialect` in its own test.
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Hono } from 'hono';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ERROR_CODES, type ErrorCode, GatewayError } from '../errors.ts';
 import { createKeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import { requestId } from '../http/request-id.ts';
+import { createTemporaryTokens } from '../http/temporary-token.ts';
+import type { Answerer, CallbackRequest, Callbacks } from '../jobs/callbacks.ts';
 import { settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ModelListing, Run, Transcriber } from '../transcribe/recorded.ts';
@@ -31,6 +33,7 @@ export class FakeTranscriber implements Transcriber {
   events: (signal: AbortSignal) => AsyncIterable<TranscriptEvent>;
   onReceive: () => void = () => {};
   onTranscribe: () => void = () => {};
+  channels = 2;
   recordingsHeld = 0;
   runsHeld = 0;
 
@@ -60,6 +63,16 @@ export class FakeTranscriber implements Transcriber {
     };
   }
 
+  async fetch(url: string, signal: AbortSignal): Promise<Recording> {
+    return this.receive(Readable.from([url]), signal);
+  }
+
+  async transcribeChannels(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run[]> {
+    this.recordingsHeld += this.channels - 1;
+    const channels = Array.from({ length: this.channels }, (_, channel) => channel);
+    return Promise.all(channels.map((channel) => this.transcribe(recording, { ...request, channel }, signal)));
+  }
+
   async transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run> {
     await recording.release();
     this.requests.push(request);
@@ -83,6 +96,36 @@ export class FakeTranscriber implements Transcriber {
   }
 }
 
+/** Callbacks that nobody works on: what was accepted stays where a test can see it. */
+export class FakeCallbacks implements Callbacks {
+  readonly accepted: CallbackRequest[] = [];
+  readonly answerers = new Map<string, Answerer>();
+  refusal: GatewayError | undefined;
+
+  check(): void {
+    if (this.refusal) throw this.refusal;
+  }
+
+  async accept(request: CallbackRequest): Promise<void> {
+    if ('release' in request.source) await request.source.release();
+    this.accepted.push(request);
+  }
+
+  serve(dialect: string, answerer: Answerer): void {
+    this.answerers.set(dialect, answerer);
+  }
+}
+
+export const listingOf = (id: string, servedBy = id, rest: Partial<ModelListing> = {}): ModelListing => ({
+  id,
+  installed: true,
+  createdAtMs: 1_700_000_000_000,
+  servedBy,
+  uuid: `00000000-0000-4000-8000-${createHash('md5').update(servedBy).digest('hex').slice(0, 12)}`,
+  languages: ['en', 'es', 'zh', 'yue'],
+  ...rest,
+});
+
 export async function* eventsOf(...items: (TranscriptEvent | Error)[]): AsyncGenerator<TranscriptEvent> {
   for (const item of items) {
     if (item instanceof Error) throw item;
@@ -105,6 +148,9 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
   return {
     transcriber,
     keys: createKeyRing(keys),
+    tokens: createTemporaryTokens(keys),
+    callbacks: new FakeCallbacks(),
+    readiness: async () => ({ ready: true, model: 'base' }),
     limits: { uploadBytesMax: 1024 ** 2, uploadIdleMs: 60_000 },
     log: silentLog,
   };
@@ -118,7 +164,7 @@ export function serve(dialect: Dialect): Hono<HttpEnvironment> {
 export interface DialectSubject {
   build(services: DialectServices): Dialect;
   transcript: Transcript;
-  /** Name of a model that `transcribeRequest` asks for. */
+  /** What the model is called by the time that the transcriber is asked for it. */
   model: string;
   /** A well-formed request; `fields` are further options in whatever place the vendor puts options. */
   transcribeRequest(init?: {
@@ -141,7 +187,7 @@ export function describeDialect(name: string, subject: DialectSubject): void {
     beforeEach(() => {
       logged.mockClear();
       transcriber = new FakeTranscriber(subject.transcript);
-      transcriber.listings = [{ id: subject.model, installed: true, createdAtMs: 0, servedBy: subject.model }];
+      transcriber.listings = [listingOf(subject.model, subject.transcript.model), listingOf(subject.transcript.model)];
       app = build();
     });
     afterEach(async () => {

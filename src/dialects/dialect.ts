@@ -1,16 +1,23 @@
-// What every vendor's API is to the rest of the house: a name, a set of routes, and its own words for every error.
-import type { OpenAPIHono } from '@hono/zod-openapi';
+// What every vendor's API is to the rest of the house: a name, a set of routes, its own words for every error, and its
+// share of the one address that several vendors have, `/v1/models`.
+import type { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { GatewayError } from '../errors.ts';
 import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
+import type { TemporaryTokens } from '../http/temporary-token.ts';
+import type { Callbacks } from '../jobs/callbacks.ts';
 import type { Log } from '../lib/log.ts';
-import type { Transcriber } from '../transcribe/recorded.ts';
+import type { ModelListing, Transcriber } from '../transcribe/recorded.ts';
 
 /** What a dialect may use. `app.ts` hands it in. */
 export interface DialectServices {
   transcriber: Transcriber;
   keys: KeyRing;
+  tokens: TemporaryTokens;
+  callbacks: Callbacks;
   limits: DialectLimits;
+  /** Whether a transcription can be served now, and by which model. */
+  readiness(): Promise<{ ready: boolean; model: string | null }>;
   /** For failures that come after an answer has begun; all others show in the access log. */
   log: Log;
 }
@@ -30,5 +37,20 @@ export interface Dialect {
   name: string;
   /** Paths are relative to the mount points that `app.ts` lists. */
   routes: OpenAPIHono<HttpEnvironment>;
-  renderError(error: GatewayError, request: Request): RenderedError;
+  renderError(error: GatewayError, request: Request, requestId: string): RenderedError;
+  /** Whether a request that more than one vendor could claim, or none, speaks this vendor's language. */
+  claims(request: Request): boolean;
+  /** Throws `key-missing` or `key-invalid`. */
+  authenticate(request: Request): void;
+  /** On every answer, failures included. */
+  answerHeaders(requestId: string): Record<string, string>;
+  models: ModelBodies;
+}
+
+/** What a vendor's clients look for in the answers of `/v1/models`. Vendors must not use one name for different things. */
+export interface ModelBodies {
+  list(installed: ModelListing[]): Record<string, unknown>;
+  one(listing: ModelListing): Record<string, unknown>;
+  listSchema: z.ZodObject;
+  oneSchema: z.ZodObject;
 }

@@ -12,13 +12,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { GatewayError } from '../errors.ts';
 import { FakeClock, systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
-import type { DecodedAudio } from '../transcript/recording.ts';
-import { runFfmpeg } from './ffmpeg.ts';
+import type { AudioSelection, DecodedAudio, RawFormat } from '../transcript/recording.ts';
+import { runFfmpeg, samplesOutput } from './ffmpeg.ts';
 import { createIngest, type Ingest, type IngestParts } from './ingest.ts';
 import { ingestSettings } from './settings.ts';
 
 const run = promisify(execFile);
 const never = new AbortController().signal;
+const MIXED: AudioSelection = { channel: null, raw: null };
 const TONE = ['-f', 'lavfi', '-i', 'sine=frequency=440:duration=2'];
 const PICTURES = ['-f', 'lavfi', '-i', 'testsrc=duration=2:size=320x240:rate=10'];
 
@@ -75,10 +76,11 @@ async function decoding<Result>(
   path: string,
   look: (audio: DecodedAudio, samples: Buffer) => Result | Promise<Result>,
   signal = never,
+  selection = MIXED,
 ): Promise<Result> {
   const recording = await ingest.receive(createReadStream(path), signal);
   try {
-    const audio = await ingest.decode(recording, signal);
+    const audio = await ingest.decode(recording, selection, signal);
     const bytes = (await readFile(audio.path)).subarray(audio.byteOffset, audio.byteOffset + audio.byteLength);
     expect(bytes).toHaveLength(audio.byteLength);
     expect(audio.durationMs).toBe(audio.byteLength / 32);
@@ -298,7 +300,7 @@ test('an abort ends an upload and a decoding at once, with its reason', async ()
 
   const recording = await ingest.receive(createReadStream(await manyHours()), never);
   const decoding = new AbortController();
-  const decoded = ingest.decode(recording, decoding.signal).catch((thrown: unknown) => thrown);
+  const decoded = ingest.decode(recording, MIXED, decoding.signal).catch((thrown: unknown) => thrown);
   await expect.poll(() => ingest.spoolBytes()).toBeGreaterThan(recording.bytes);
   expect(await runningFfmpegs()).toHaveLength(1);
   const abortedAtMs = performance.now();
@@ -312,7 +314,7 @@ test('an abort ends an upload and a decoding at once, with its reason', async ()
 test('closing ends what runs and removes what was not released', async () => {
   await ingest.receive(createReadStream(await make('forgotten.mp3', ...TONE)), never);
   const recording = await ingest.receive(createReadStream(await manyHours()), never);
-  const decoded = ingest.decode(recording, never).catch((thrown: unknown) => thrown);
+  const decoded = ingest.decode(recording, MIXED, never).catch((thrown: unknown) => thrown);
   const received = ingest.receive(new Readable({ read() {} }), never).catch((thrown: unknown) => thrown);
   await expect.poll(runningFfmpegs).toHaveLength(1);
   await ingest.close();
@@ -358,7 +360,7 @@ test('only so many decode at a time, and only so many wait', async () => {
   const recordings = await Promise.all([1, 2, 3].map(() => ingest.receive(createReadStream(path), never)));
   const controllers = recordings.map(() => new AbortController());
   const decodings = recordings.map((recording, at) =>
-    ingest.decode(recording, (controllers[at] as AbortController).signal).catch((thrown: unknown) => thrown),
+    ingest.decode(recording, MIXED, (controllers[at] as AbortController).signal).catch((thrown: unknown) => thrown),
   );
   const refused = await Promise.race(decodings);
   expect((refused as GatewayError).code).toBe('queue-full');
@@ -371,7 +373,7 @@ test('only so many decode at a time, and only so many wait', async () => {
 test('samples come in large pieces, not packet by packet', async () => {
   const path = await make('minute.ogg', '-f', 'lavfi', '-i', 'sine=duration=60', '-c:a', 'libopus');
   const unlimited = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3 };
-  const { samples, gone } = runFfmpeg(path, 'ogg', unlimited, () => {});
+  const { samples, gone } = runFfmpeg({ path, demuxer: 'ogg', output: samplesOutput(null) }, unlimited, () => {});
   const sizes: number[] = [];
   for await (const piece of samples) sizes.push(piece.length);
   expect(await gone).toBe(0);
@@ -421,4 +423,85 @@ function pointElsewhere(movie: Buffer, target: string): Buffer {
     pointing.writeUInt32BE(pointing.readUInt32BE(offset) + alias.length - 12, offset);
   }
   return pointing.fill(0, movie.indexOf('mdat') + 4, movie.indexOf('moov') - 4);
+}
+
+async function countChannels(path: string, raw: AudioSelection['raw'] = null): Promise<number> {
+  const recording = await ingest.receive(createReadStream(path), never);
+  return ingest.countChannels(recording, { raw }, never).finally(() => recording.release());
+}
+
+const LEFT_TONE_RIGHT_SILENCE = [
+  ...['-f', 'lavfi', '-i', 'sine=frequency=440:duration=2', '-f', 'lavfi', '-i', 'anullsrc=r=44100:cl=mono'],
+  ...['-filter_complex', '[0:a][1:a]join=inputs=2:channel_layout=stereo', '-t', '2'],
+];
+
+test.for([
+  ['stereo.wav', []],
+  ['stereo.flac', []],
+  ['stereo.mp3', []],
+  ['stereo.webm', ['-c:a', 'libopus']],
+] as const)('each channel of %s is decoded by itself', async ([name, codec]) => {
+  const path = await make(name, ...LEFT_TONE_RIGHT_SILENCE, ...codec);
+  expect(await countChannels(path)).toBe(2);
+  const loudness = (channel: number | null) =>
+    decoding(path, (_audio, samples) => peakOf(samples), never, { channel, raw: null });
+  expect(await loudness(0)).toBeGreaterThan(2000);
+  expect(await loudness(1)).toBeLessThan(200);
+  expect(await loudness(null)).toBeGreaterThan(1000);
+});
+
+test('channels are counted whatever their layout', async () => {
+  const many = (count: number) =>
+    make(`${count}.wav`, '-f', 'lavfi', '-i', `aevalsrc=${Array(count).fill('sin(440*2*PI*t)').join('|')}:d=1`);
+  expect(await countChannels(await make('mono.mp3', ...TONE))).toBe(1);
+  expect(await countChannels(await make('engine.wav', ...TONE, '-ac', '1', '-ar', '16000'))).toBe(1);
+  expect(await countChannels(await many(6))).toBe(6);
+  expect(await countChannels(await many(20))).toBe(20);
+  await expect(many(24).then((path) => countChannels(path))).rejects.toMatchObject({ code: 'audio-undecodable' });
+});
+
+test.for([
+  ['garbage behind a header', Buffer.concat([Buffer.from('fLaC'), Buffer.alloc(1000, 7)]), 'audio-undecodable'],
+  ['no audio at all', Buffer.from('{"url":"http://a/"}'), 'audio-unrecognised'],
+] as const)('channels cannot be counted of %s', async ([, content, code]) => {
+  await expect(write('broken', content).then((path) => countChannels(path))).rejects.toMatchObject({ code });
+});
+
+const raw = (encoding: RawFormat['encoding'], sampleRate: number, channels = 1): RawFormat => ({
+  encoding,
+  sampleRate,
+  channels,
+});
+
+test.for<[RawFormat, string[]]>([
+  [raw('linear16', 8000), ['-f', 's16le', '-ar', '8000', '-ac', '1']],
+  [raw('linear16', 44_100, 2), ['-f', 's16le', '-ar', '44100', '-ac', '2']],
+  [raw('linear32', 16_000), ['-f', 'f32le', '-ar', '16000', '-ac', '1']],
+  [raw('mulaw', 8000), ['-f', 'mulaw', '-ar', '8000', '-ac', '1']],
+  [raw('alaw', 8000, 2), ['-f', 'alaw', '-ar', '8000', '-ac', '2']],
+])('audio without a header is read as described: %j', async ([format, encoder]) => {
+  const path = await make('headerless', ...TONE, ...encoder);
+  expect(await countChannels(path, format)).toBe(format.channels);
+  const selection = { channel: null, raw: format };
+  await decoding(
+    path,
+    (audio, samples) => {
+      expect(audio.durationMs).toBeCloseTo(2000, -2);
+      expect(peakOf(samples)).toBeGreaterThan(2000);
+    },
+    never,
+    selection,
+  );
+});
+
+test('a header that is there is believed more than the description', async () => {
+  const path = await make('headed.wav', ...TONE, '-ar', '44100');
+  const selection = { channel: null, raw: raw('mulaw', 8000) };
+  await decoding(path, (audio) => expect(audio.durationMs).toBeCloseTo(2000, -2), never, selection);
+});
+
+function peakOf(samples: Buffer): number {
+  let peak = 0;
+  for (let at = 0; at + 1 < samples.length; at += 2) peak = Math.max(peak, Math.abs(samples.readInt16LE(at)));
+  return peak;
 }

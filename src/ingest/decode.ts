@@ -5,9 +5,23 @@ import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { Semaphore } from '../lib/semaphore.ts';
-import { type DecodedAudio, PCM_BYTES_PER_MS, type Recording } from '../transcript/recording.ts';
-import { type FfmpegRun, runFfmpeg } from './ffmpeg.ts';
-import { type Demuxer, readHead, recognise } from './recognise.ts';
+import {
+  type AudioSelection,
+  CHANNELS_MAX,
+  type DecodedAudio,
+  PCM_BYTES_PER_MS,
+  type RawFormat,
+  type Recording,
+} from '../transcript/recording.ts';
+import {
+  CHANNELS_OUTPUT,
+  type FfmpegRun,
+  type FfmpegTask,
+  type RawDemuxer,
+  runFfmpeg,
+  samplesOutput,
+} from './ffmpeg.ts';
+import { readHead, recognise } from './recognise.ts';
 import type { IngestSettings } from './settings.ts';
 import type { Spool, SpoolFile } from './spool.ts';
 import { locatePcm, type PcmRange } from './wav.ts';
@@ -17,87 +31,153 @@ const AUDIO_MS_MIN = 100;
 /** What the shell answers for a program that is not there, or cannot be run. */
 const NOT_FOUND_CODES = [126, 127];
 
-export type Decode = (recording: Recording, signal: AbortSignal) => Promise<DecodedAudio>;
+/** Where the number of channels stands in the header of a WAV file as ffmpeg writes it. */
+const CHANNEL_COUNT_OFFSET = 22;
 
-export interface DecodeParts {
+export interface DecoderParts {
   settings: IngestSettings;
   spool: Spool;
   log: Log;
   clock: Clock;
 }
 
-export function createDecode({ settings, spool, log, clock }: DecodeParts): Decode {
-  const slots = new Semaphore(settings.DECODES_MAX);
-  const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
+export class Decoder {
+  readonly #parts: DecoderParts;
+  readonly #slots: Semaphore;
 
-  return async (recording, signal) => {
+  constructor(parts: DecoderParts) {
+    this.#parts = parts;
+    this.#slots = new Semaphore(parts.settings.DECODES_MAX);
+  }
+
+  async decode(recording: Recording, { channel, raw }: AudioSelection, signal: AbortSignal): Promise<DecodedAudio> {
     signal.throwIfAborted();
-    const { demuxer, pcm } = await examine(recording);
+    const { input, pcm } = await examine(recording, raw);
     if (pcm) {
-      checkLength(pcm.byteLength, settings);
+      checkLength(pcm.byteLength, this.#parts.settings);
       return whole({ path: recording.path, ...pcm, release: async () => {} });
     }
-    if (slots.waitingCount >= settings.DECODES_WAITING_MAX) {
+    const task = { ...input, output: samplesOutput(channel) };
+    const file = await this.#run(task, signal, (run) => this.#writeSamples(run, signal));
+    return whole({ path: file.path, byteOffset: 0, byteLength: file.bytes, release: file.release });
+  }
+
+  async countChannels(
+    recording: Recording,
+    { raw }: Pick<AudioSelection, 'raw'>,
+    signal: AbortSignal,
+  ): Promise<number> {
+    signal.throwIfAborted();
+    const { input, pcm } = await examine(recording, raw);
+    if (pcm) return 1;
+    const count = await this.#run({ ...input, output: CHANNELS_OUTPUT }, signal, (run) => this.#readChannelCount(run));
+    if (count <= CHANNELS_MAX) return count;
+    throw undecodable(`The audio has ${count} channels; at most ${CHANNELS_MAX} can be told apart.`);
+  }
+
+  /** Waits for its turn, sees the process to its end, and keeps the time. */
+  async #run<Result>(task: FfmpegTask, signal: AbortSignal, use: (run: FfmpegRun) => Promise<Result>): Promise<Result> {
+    const { settings, clock } = this.#parts;
+    if (this.#slots.waitingCount >= settings.DECODES_WAITING_MAX) {
       throw new GatewayError('queue-full', 'Too many uploads are waiting to be decoded.', { retryAfterSeconds: 1 });
     }
-    const leave = await slots.acquire(signal);
-    try {
-      const file = await decodeWithFfmpeg(recording, demuxer, signal);
-      return whole({ path: file.path, byteOffset: 0, byteLength: file.bytes, release: file.release });
-    } finally {
-      leave();
-    }
-  };
-
-  async function decodeWithFfmpeg(recording: Recording, demuxer: Demuxer, signal: AbortSignal): Promise<SpoolFile> {
     const limits = {
       program: settings.FFMPEG_BIN,
       cpuSeconds: settings.DECODE_SECONDS_MAX,
       memoryBytes: settings.DECODE_MEMORY_BYTES_MAX,
     };
-    const run = runFfmpeg(recording.path, demuxer, limits, (seconds) => {
-      if (seconds > settings.AUDIO_SECONDS_MAX) run.samples.destroy(tooLong(settings));
-    });
-    const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => {
-      run.samples.destroy(tooSlow(settings));
-      run.kill(); // it may have ended its output and not itself
-    });
+    const leave = await this.#slots.acquire(signal);
     try {
-      // The count is what holds against a file that claims nothing, or lies.
-      const count = (_chunk: Buffer, bytes: number) => {
-        if (bytes > bytesMax) throw tooLong(settings);
-      };
-      const file = await spool.write(run.samples, count, signal);
+      const run = runFfmpeg(task, limits, (seconds) => {
+        if (seconds > settings.AUDIO_SECONDS_MAX) run.samples.destroy(tooLong(settings));
+      });
+      const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => {
+        run.samples.destroy(tooSlow(settings));
+        run.kill(); // it may have ended its output and not itself
+      });
       try {
-        judge(await run.gone, file, run, settings, log);
-        return file;
-      } catch (error) {
-        await file.release();
-        throw error;
+        return await use(run);
+      } finally {
+        cancelDeadline();
+        run.kill();
+        await run.gone;
       }
     } finally {
-      cancelDeadline();
-      run.kill();
-      await run.gone;
+      leave();
     }
+  }
+
+  async #writeSamples(run: FfmpegRun, signal: AbortSignal): Promise<SpoolFile> {
+    const { settings, spool, log } = this.#parts;
+    const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
+    // The count is what holds against a file that claims nothing, or lies.
+    const count = (_chunk: Buffer, bytes: number) => {
+      if (bytes > bytesMax) throw tooLong(settings);
+    };
+    const file = await spool.write(run.samples, count, signal);
+    try {
+      judge(await run.gone, file.bytes, run, settings, log);
+      return file;
+    } catch (error) {
+      await file.release();
+      throw error;
+    }
+  }
+
+  async #readChannelCount(run: FfmpegRun): Promise<number> {
+    let head = Buffer.alloc(0);
+    for await (const chunk of run.samples) {
+      head = Buffer.concat([head, chunk]);
+      if (head.length >= CHANNEL_COUNT_OFFSET + 2) return head.readUInt16LE(CHANNEL_COUNT_OFFSET);
+    }
+    judge(await run.gone, 0, run, this.#parts.settings, this.#parts.log);
+    throw undecodable('The audio could not be decoded.');
   }
 }
 
-async function examine(recording: Recording): Promise<{ demuxer: Demuxer; pcm: PcmRange | undefined }> {
-  const file = await open(recording.path);
+/** How ffmpeg is to read it, and where its samples are if it need not. */
+async function examine(
+  recording: Recording,
+  raw: RawFormat | null,
+): Promise<{ input: Omit<FfmpegTask, 'output'>; pcm: PcmRange | undefined }> {
+  const { path } = recording;
+  const file = await open(path);
   try {
     const demuxer = await recognise(file);
-    if (!demuxer) throw new GatewayError('audio-unrecognised', 'The file is not audio in a format that is supported.');
-    return { demuxer, pcm: demuxer === 'wav' ? locatePcm(await readHead(file), recording.bytes) : undefined };
+    if (demuxer) {
+      const pcm = demuxer === 'wav' ? locatePcm(await readHead(file), recording.bytes) : undefined;
+      return { input: { path, demuxer }, pcm };
+    }
+    if (raw) return { input: { path, ...rawInput(raw) }, pcm: undefined };
+    throw new GatewayError('audio-unrecognised', 'The file is not audio in a format that is supported.');
   } finally {
     await file.close();
   }
 }
 
+const RAW_DEMUXERS: Record<RawFormat['encoding'], RawDemuxer> = {
+  linear16: 's16le',
+  linear32: 'f32le',
+  alaw: 'alaw',
+  mulaw: 'mulaw',
+  'amr-nb': 'amrnb',
+  'amr-wb': 'amrwb',
+  g729: 'g729',
+};
+/** Their rate is in their frames, and they have one channel. */
+const SELF_DESCRIBING: ReadonlySet<RawDemuxer> = new Set(['amrnb', 'amrwb', 'g729']);
+
+function rawInput({ encoding, sampleRate, channels }: RawFormat): Pick<FfmpegTask, 'demuxer' | 'input'> {
+  const demuxer = RAW_DEMUXERS[encoding];
+  return SELF_DESCRIBING.has(demuxer)
+    ? { demuxer }
+    : { demuxer, input: ['-ar', String(sampleRate), '-ac', String(channels)] };
+}
+
 /** Throws what a run of ffmpeg that ended by itself has to say against the audio. */
 function judge(
   ending: number | NodeJS.Signals,
-  file: SpoolFile,
+  bytes: number,
   run: FfmpegRun,
   settings: IngestSettings,
   log: Log,
@@ -108,14 +188,14 @@ function judge(
   // 2. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
   if (typeof ending === 'string') throw undecodable('The audio could not be decoded.', said);
   // 3. Nothing came out.
-  if (file.bytes === 0) {
+  if (bytes === 0) {
     if (run.said().includes('matches no streams')) throw undecodable('The file has no audio track.', said);
     if (ending !== 0 || /\[(error|fatal)\]/.test(run.said())) {
       throw undecodable('The audio could not be decoded: the file is damaged or incomplete.', said);
     }
   }
   // 4. Something did. A damaged or truncated file gives what it holds, as players do.
-  checkLength(file.bytes, settings);
+  checkLength(bytes, settings);
   if (ending !== 0) log.info({ ffmpeg: said.message }, 'damaged audio decoded in part');
 }
 

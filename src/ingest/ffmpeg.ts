@@ -27,15 +27,31 @@ export interface FfmpegRun {
   gone: Promise<number | NodeJS.Signals>;
 }
 
-/** Decodes the first audio track of `path`. `onDuration` hears what the file claims to last, once, when it claims anything. */
-export function runFfmpeg(
-  path: string,
-  demuxer: Demuxer,
-  limits: FfmpegLimits,
-  onDuration: (seconds: number) => void,
-): FfmpegRun {
+/** What it reads and what it writes. */
+export interface FfmpegTask {
+  path: string;
+  demuxer: Demuxer | RawDemuxer;
+  input?: string[];
+  output: string[];
+}
+
+/** The demuxers of samples without a header. */
+export type RawDemuxer = 's16le' | 'f32le' | 'alaw' | 'mulaw' | 'amrnb' | 'amrwb' | 'g729';
+
+/** As engines take them, of one channel or of all mixed down. */
+export function samplesOutput(channel: number | null): string[] {
+  // `pan` counts channels whatever the file calls them.
+  const mono = channel === null ? ['-ac', '1'] : ['-filter:a', `pan=mono|c0=c${channel}`];
+  return [...mono, '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'];
+}
+
+/** A little of the audio with all its channels, behind a header that counts them. */
+export const CHANNELS_OUTPUT = ['-t', '0.1', '-threads', '1', '-c:a', 'pcm_s16le', '-f', 'wav'];
+
+/** Decodes the first audio track of the task's file. `onDuration` hears what the file claims to last, once, when it claims anything. */
+export function runFfmpeg(task: FfmpegTask, limits: FfmpegLimits, onDuration: (seconds: number) => void): FfmpegRun {
   const fence = [FENCE, 'sh', Math.ceil(limits.cpuSeconds), Math.floor(limits.memoryBytes / 1024)].map(String);
-  const child = spawn('sh', ['-c', ...fence, limits.program, ...decodeArguments(path, demuxer)], {
+  const child = spawn('sh', ['-c', ...fence, limits.program, ...decodeArguments(task)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let said = '';
@@ -61,14 +77,14 @@ export function runFfmpeg(
   };
 }
 
-function decodeArguments(path: string, demuxer: Demuxer): string[] {
+function decodeArguments({ path, demuxer, input = [], output }: FfmpegTask): string[] {
   return [
     ...['-hide_banner', '-nostdin', '-nostats', '-loglevel', 'level+info', '-threads', '1'],
     // The file itself and nothing else: no network, and no reference from inside it to another file.
     ...['-protocol_whitelist', 'file', ...(demuxer === 'mov' ? ['-enable_drefs', '0', '-use_absolute_path', '0'] : [])],
-    ...['-f', demuxer, '-i', `file:${path}`],
+    ...['-f', demuxer, ...input, '-i', `file:${path}`],
     ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
-    ...['-ac', '1', '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'],
+    ...output,
     // Into a pipe it would write each packet of 20 ms by itself, which takes half as long again (2026-11, ffmpeg 5.1).
     ...['-flush_packets', '0', 'pipe:1'],
   ];

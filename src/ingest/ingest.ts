@@ -5,8 +5,10 @@ import type { Readable } from 'node:stream';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import type { DecodedAudio, Recording } from '../transcript/recording.ts';
-import { createDecode } from './decode.ts';
+import { createUrlGuard } from '../lib/safe-url.ts';
+import type { Recording } from '../transcript/recording.ts';
+import { Decoder } from './decode.ts';
+import { createFetchUrl, type FetchUrl } from './fetch-url.ts';
 import type { IngestSettings } from './settings.ts';
 import { openSpool } from './spool.ts';
 
@@ -21,8 +23,11 @@ export interface IngestParts {
 export interface Ingest {
   /** Streams an upload to the spool while hashing it. Destroys `upload` when that fails. */
   receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
+  /** The same of what a URL holds. */
+  fetch: FetchUrl;
   /** The recording must not be released before what comes of it is: their samples may be the same bytes. */
-  decode(recording: Recording, signal: AbortSignal): Promise<DecodedAudio>;
+  decode: Decoder['decode'];
+  countChannels: Decoder['countChannels'];
   /** What uploads and decoded audio take on disk. */
   spoolBytes(): number;
   /** Ends what runs and removes every file. */
@@ -31,7 +36,9 @@ export interface Ingest {
 
 export async function createIngest({ settings, directory, log, clock }: IngestParts): Promise<Ingest> {
   const spool = await openSpool(directory, settings.SPOOL_BYTES_MAX);
-  const decode = createDecode({ settings, spool, log, clock });
+  const decoder = new Decoder({ settings, spool, log, clock });
+  const guard = createUrlGuard({ allowPrivate: settings.ALLOW_PRIVATE_URLS });
+  const fetchUrl = createFetchUrl({ settings, guard, receive, clock });
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
 
@@ -60,7 +67,10 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
 
   return {
     receive: (upload, signal) => run(signal, (either) => receive(upload, either)),
-    decode: (recording, signal) => run(signal, (either) => decode(recording, either)),
+    fetch: (url, signal) => run(signal, (either) => fetchUrl(url, either)),
+    decode: (recording, selection, signal) => run(signal, (either) => decoder.decode(recording, selection, either)),
+    countChannels: (recording, selection, signal) =>
+      run(signal, (either) => decoder.countChannels(recording, selection, either)),
     spoolBytes: spool.bytes,
     async close() {
       closing.abort(new GatewayError('shutting-down', 'The server is shutting down.'));

@@ -10,19 +10,9 @@ import { ALIASES, CATALOGUE, DEFAULT, DEFAULTS, meaningOf } from './catalogue.ts
 import { Digests } from './digests.ts';
 import { type Download, type DownloadProgress, Downloads } from './downloads.ts';
 import { type InstalledModel, InstalledModels } from './installed.ts';
+import { listing, type ModelListing } from './listing.ts';
 import type { Model } from './model.ts';
 import type { ModelsSettings } from './settings.ts';
-
-/** One model a caller may name. */
-export interface ModelListing {
-  id: string;
-  /** False for a known model whose weights are not on disk. */
-  installed: boolean;
-  /** When its file was written; 0 where there is none. */
-  createdAtMs: number;
-  /** The model an alias stands for; the id itself otherwise. */
-  servedBy: string;
-}
 
 export interface ModelStoreParts {
   settings: ModelsSettings;
@@ -219,10 +209,6 @@ export class ModelStore {
       field: 'model',
     });
   }
-}
-
-function listing(id: string, servedBy: string, model: InstalledModel | undefined): ModelListing {
-  return { id, installed: model !== undefined, createdAtMs: Math.round(model?.modifiedAtMs ?? 0), servedBy };
 }
 
 const NAME_LENGTH_SHOWN = 100;

@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { ChunkEvent, TranscriptEvent } from '../transcript/event.ts';
-import type { Chunk } from '../transcript/recording.ts';
+import type { AudioSelection, Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import type { Segment, Transcript } from '../transcript/transcript.ts';
 import { createTranscriber, type TranscriberParts } from './recorded.ts';
@@ -38,6 +38,8 @@ const request: TranscriptionRequest = {
   model: 'whisper-1',
   options: { task: 'transcribe', language: null, prompt: null, temperature: 0 },
   cache: 'use',
+  channel: null,
+  raw: null,
 };
 const forever = new AbortController().signal;
 
@@ -61,6 +63,9 @@ class Below implements TranscriberParts {
   leases: { avoid: Backend | undefined }[] = [];
   decodes = 0;
   decodeFailure: GatewayError | undefined;
+  channels = 2;
+  channelsDecoded: (number | null)[] = [];
+  countFailure: GatewayError | undefined;
   resolved = model;
 
   engine = 'test';
@@ -74,8 +79,14 @@ class Below implements TranscriberParts {
   };
   ingest = {
     receive: async () => this.recording(),
-    decode: async () => {
+    fetch: async (url: string) => this.recording(url),
+    countChannels: async () => {
+      if (this.countFailure) throw this.countFailure;
+      return this.channels;
+    },
+    decode: async (_recording: unknown, { channel }: AudioSelection) => {
       this.decodes++;
+      this.channelsDecoded.push(channel);
       if (this.decodeFailure) throw this.decodeFailure;
       const release = async () => {
         this.released.decoded++;
@@ -236,6 +247,64 @@ describe('failure', () => {
     expect(ended).toBe(true);
     expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 1 });
   });
+});
+
+describe('channels', () => {
+  const transcribeChannels = (overrides: Partial<TranscriptionRequest> = {}, signal = forever) =>
+    createTranscriber(below).transcribeChannels(below.recording(), { ...request, ...overrides }, signal);
+  const allOf = (runs: { events: AsyncIterable<TranscriptEvent> }[]) =>
+    Promise.all(runs.map((run) => collect(run.events)));
+
+  test('are each transcribed and kept by themselves; the recording goes after the last', async () => {
+    const runs = await transcribeChannels();
+    expect(runs.map((run) => run.cache)).toEqual(['miss', 'miss']);
+    expect(below.released.recordings).toBe(0);
+    await allOf(runs);
+    expect(below.channelsDecoded).toEqual([0, 1]);
+    expect(below.stored.size).toBe(2);
+    expect(below.released).toEqual({ recordings: 1, decoded: 2, leases: 2 });
+
+    expect((await transcribeChannels()).map((run) => run.cache)).toEqual(['hit', 'hit']);
+    expect((await transcribe()).cache).toBe('miss');
+    expect(below.released.recordings).toBe(2);
+  });
+
+  test('of one there is nothing to tell apart: it shares the transcript of the whole', async () => {
+    below.channels = 1;
+    await allOf(await transcribeChannels());
+    expect(below.channelsDecoded).toEqual([null]);
+    expect((await transcribe()).cache).toBe('hit');
+  });
+
+  test('that cannot be counted leave nothing behind', async () => {
+    below.countFailure = new GatewayError('audio-undecodable', 'No.');
+    await expect(transcribeChannels()).rejects.toMatchObject({ code: 'audio-undecodable' });
+    expect(below.released.recordings).toBe(1);
+  });
+
+  test('one that cannot begin ends the others', async () => {
+    const recall = below.cache.recall;
+    let recalls = 0;
+    below.cache.recall = async (key) => {
+      recalls += 1;
+      if (recalls === 2) throw new GatewayError('internal', 'No.');
+      return recall(key);
+    };
+    below.scripts.push(async function* (_options, signal) {
+      yield draft;
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+      signal.throwIfAborted();
+    });
+    await expect(transcribeChannels()).rejects.toMatchObject({ code: 'internal' });
+    await new Promise(setImmediate);
+    expect(below.released.recordings).toBe(1);
+    expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: below.leases.length });
+    expect(below.stored.size).toBe(0);
+  });
+});
+
+test('a URL becomes a recording', async () => {
+  expect((await createTranscriber(below).fetch('http://a/', forever)).sha256).toBe('http://a/');
 });
 
 test('receive hands the upload to ingest', async () => {

@@ -7,8 +7,9 @@ import type { InFlight } from '../cache/in-flight.ts';
 import { cacheKey } from '../cache/key.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import type { ModelListing } from '../models/listing.ts';
 import type { Model } from '../models/model.ts';
-import type { ModelListing, ModelStore } from '../models/store.ts';
+import type { ModelStore } from '../models/store.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { assemble } from '../transcript/assemble.ts';
 import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
@@ -30,13 +31,17 @@ export interface Run {
 export interface Transcriber {
   /** Streams an upload to the spool while hashing it. */
   receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
+  /** The same of what a URL holds. Throws `url-invalid`, `url-forbidden` or `url-unreachable`. */
+  fetch(url: string, signal: AbortSignal): Promise<Recording>;
   /** Takes the recording over: it is released whatever happens. */
   transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run>;
+  /** One run for each channel, cached by itself. Takes the recording over likewise; whoever leaves one run aborts all. */
+  transcribeChannels(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run[]>;
   models: { list(): Promise<ModelListing[]>; find(id: string): Promise<ModelListing | undefined> };
 }
 
 export interface TranscriberParts {
-  ingest: Pick<Ingest, 'receive' | 'decode'>;
+  ingest: Pick<Ingest, 'receive' | 'fetch' | 'decode' | 'countChannels'>;
   models: Pick<ModelStore, 'resolve' | 'list' | 'find'>;
   cache: Pick<Cache, 'recall' | 'remember'>;
   inFlight: InFlight<TranscriptEvent>;
@@ -46,8 +51,9 @@ export interface TranscriberParts {
 }
 
 export function createTranscriber(parts: TranscriberParts): Transcriber {
-  return {
+  const transcriber: Transcriber = {
     receive: (upload, signal) => parts.ingest.receive(upload, signal),
+    fetch: (url, signal) => parts.ingest.fetch(url, signal),
     models: parts.models,
 
     async transcribe(recording, request, signal) {
@@ -57,6 +63,7 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
         const options = fitOptions(request.options, model);
         const key = cacheKey({
           audioSha256: recording.sha256,
+          selection: request,
           modelDigest: model.digest,
           options,
           engine: parts.engine,
@@ -80,7 +87,42 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
         if (!handedOver) await recording.release();
       }
     },
+
+    async transcribeChannels(recording, request, signal) {
+      const count = await parts.ingest.countChannels(recording, request, signal).catch(async (error: unknown) => {
+        await recording.release();
+        throw error;
+      });
+      // What has one channel is the same sound mixed down, and shares its transcript.
+      if (count === 1) return [await transcriber.transcribe(recording, request, signal)];
+      const failure = new AbortController();
+      const either = AbortSignal.any([signal, failure.signal]);
+      const started = shareRecording(recording, count).map((share, channel) =>
+        transcriber.transcribe(share, { ...request, channel }, either),
+      );
+      return Promise.all(started).catch(async (error: unknown) => {
+        failure.abort(error); // nobody will read the runs that did start
+        await Promise.allSettled(started);
+        throw error;
+      });
+    },
   };
+  return transcriber;
+}
+
+/** Several holders of one recording: the last that releases it releases it. */
+function shareRecording(recording: Recording, count: number): Recording[] {
+  let held = count;
+  return Array.from({ length: count }, () => {
+    let isHeld = true;
+    const release = async () => {
+      if (!isHeld) return;
+      isHeld = false;
+      held -= 1;
+      if (held === 0) await recording.release();
+    };
+    return { ...recording, release };
+  });
 }
 
 async function* transcribeOnce(
@@ -92,7 +134,7 @@ async function* transcribeOnce(
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent> {
   try {
-    const audio = await parts.ingest.decode(recording, signal);
+    const audio = await parts.ingest.decode(recording, request, signal);
     try {
       const finals: ChunkFinal[] = [];
       for await (const event of runChunk(parts.scheduler, audio, model, request.options, signal)) {

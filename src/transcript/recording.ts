@@ -8,6 +8,26 @@ export interface Recording {
   release(): Promise<void>;
 }
 
+export const RAW_ENCODINGS = ['linear16', 'linear32', 'alaw', 'mulaw', 'amr-nb', 'amr-wb', 'g729'] as const;
+
+/** What a caller says of audio without a header. A header that is there is believed more. */
+export interface RawFormat {
+  encoding: (typeof RAW_ENCODINGS)[number];
+  sampleRate: number;
+  channels: number;
+}
+
+/** Which sound of a recording is meant, and how its bytes are read. */
+export interface AudioSelection {
+  /** One channel by itself, counted from 0; null mixes all of them down. */
+  channel: number | null;
+  /** Null where only audio with a header will do. */
+  raw: RawFormat | null;
+}
+
+/** More than any recording of speech has; each is decoded and transcribed by itself. */
+export const CHANNELS_MAX = 20;
+
 export const PCM_SAMPLE_RATE = 16_000;
 export const PCM_BYTES_PER_MS = (PCM_SAMPLE_RATE * 2) / 1000;
 

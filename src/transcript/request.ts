@@ -1,4 +1,5 @@
 // What a caller asks for, in our words. Dialects make it; nothing below them knows which vendor it came from.
+import type { AudioSelection } from './recording.ts';
 
 export type Task = 'transcribe' | 'translate';
 
@@ -11,7 +12,7 @@ export interface DecodingOptions {
   temperature: number;
 }
 
-export interface TranscriptionRequest {
+export interface TranscriptionRequest extends AudioSelection {
   /** As the caller wrote it; `models` resolves vendor names and aliases. */
   model: string;
   options: DecodingOptions;

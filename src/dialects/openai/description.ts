@@ -3,8 +3,6 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import {
   errorEnvelope,
-  modelList,
-  modelObject,
   streamRecord,
   transcriptionForm,
   transcriptionJson,
@@ -179,55 +177,11 @@ const translationsRoute = createRoute({
   responses: uploadAnswers('The English text, in the form that `response_format` names.'),
 });
 
-const modelsRoute = createRoute({
-  method: 'get',
-  path: '/models',
-  operationId: 'listModels',
-  tags: ['OpenAI'],
-  summary: 'Models that can be named',
-  description: 'Installed models and the names of OpenAI and others that stand for them.',
-  security,
-  responses: {
-    200: {
-      description: 'All of them; there are no pages.',
-      headers: { 'x-request-id': requestIdHeader },
-      content: { 'application/json': { schema: modelList } },
-    },
-    401: keyFailure,
-  },
-});
-
-const modelRoute = createRoute({
-  method: 'get',
-  path: '/models/{id}',
-  operationId: 'retrieveModel',
-  tags: ['OpenAI'],
-  summary: 'One model',
-  security,
-  request: {
-    params: z.object({
-      id: z.string().openapi({
-        description: 'A slash in it may be sent as it is or as `%2F`.',
-        example: 'Systran/faster-whisper-base',
-      }),
-    }),
-  },
-  responses: {
-    200: {
-      description: 'The model, also when it is known and not yet on disk.',
-      headers: { 'x-request-id': requestIdHeader },
-      content: { 'application/json': { schema: modelObject } },
-    },
-    401: keyFailure,
-    404: modelFailure,
-  },
-});
-
 export function describeRoutes(registry: Registry): void {
   registry.registerComponent('securitySchemes', KEY_SCHEME, {
     type: 'http',
     scheme: 'bearer',
     description: 'One of the keys in `API_KEYS`. Not needed where the server has none.',
   });
-  for (const route of [transcriptionsRoute, translationsRoute, modelsRoute, modelRoute]) registry.registerPath(route);
+  for (const route of [transcriptionsRoute, translationsRoute]) registry.registerPath(route);
 }

@@ -9,6 +9,7 @@ import { createOpenAIDialect } from './routes.ts';
 const rows: [ErrorCode, status: number, type: string, param: string | null, code: string | null][] = [
   ['key-missing', 401, 'invalid_request_error', null, null],
   ['key-invalid', 401, 'invalid_request_error', null, 'invalid_api_key'],
+  ['key-insufficient', 403, 'invalid_request_error', null, null],
   ['route-unknown', 404, 'invalid_request_error', null, null],
   ['method-unsupported', 405, 'invalid_request_error', null, null],
   ['body-malformed', 400, 'invalid_request_error', null, null],

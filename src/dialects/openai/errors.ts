@@ -21,6 +21,7 @@ const RENDERINGS: Record<ErrorCode, Rendering> = {
       "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
   }),
   'key-invalid': invalid(401, { message: 'Incorrect API key provided.', code: 'invalid_api_key' }),
+  'key-insufficient': invalid(403),
   'route-unknown': invalid(404),
   'method-unsupported': invalid(405),
   'body-malformed': invalid(400),

@@ -64,7 +64,7 @@ export async function readRequest(
   }
 }
 
-export async function findModel(id: string, { models }: DialectServices['transcriber']): Promise<ModelListing> {
+async function findModel(id: string, { models }: DialectServices['transcriber']): Promise<ModelListing> {
   const listing = await models.find(id);
   if (listing) return listing;
   throw new GatewayError('model-unknown', `The model \`${id}\` does not exist or you do not have access to it.`, {
@@ -94,6 +94,8 @@ function interpret(fields: Fields, model: string, task: Task, cacheControl: stri
         temperature: fields.temperature,
       },
       cache: readCachePolicy(cacheControl),
+      channel: null,
+      raw: null,
     },
     format,
     stream: fields.stream,

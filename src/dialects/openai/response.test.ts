@@ -218,7 +218,14 @@ test('tokens are counted from what the engine decoded', () => {
 });
 
 test('a model has a time in whole seconds', () => {
-  const listing = { id: 'whisper-1', installed: true, createdAtMs: 1_700_000_000_999, servedBy: 'base' };
+  const listing = {
+    id: 'whisper-1',
+    installed: true,
+    createdAtMs: 1_700_000_000_999,
+    servedBy: 'base',
+    uuid: 'u',
+    languages: ['en'],
+  };
   expect(modelEntry(listing)).toEqual({
     id: 'whisper-1',
     object: 'model',

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { Hono } from 'hono';
+import type { Hono } from 'hono';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../errors.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
@@ -20,7 +20,14 @@ let transcriber: FakeTranscriber;
 let clock: FakeClock;
 let app: Hono<HttpEnvironment>;
 
-const listing = (id: string, installed = true) => ({ id, installed, createdAtMs: 1_700_000_000_000, servedBy: 'base' });
+const listing = (id: string, installed = true) => ({
+  id,
+  installed,
+  createdAtMs: 1_700_000_000_000,
+  servedBy: 'base',
+  uuid: 'u',
+  languages: ['en'],
+});
 const final = { type: 'transcript-final', transcript: jfk } as const;
 const draft = { type: 'segment-draft', startMs: 0, endMs: 10_500, text: jfk.segments[0]?.text ?? '' } as const;
 const build = (keys: string[] = []) => serve(createOpenAIDialect(fakeServices(transcriber, { keys }), clock));
@@ -79,6 +86,8 @@ describe('the form', () => {
         model: 'whisper-1',
         options: { task: 'transcribe', language: 'en', prompt: 'Hello.', temperature: 0.4 },
         cache: 'use',
+        channel: null,
+        raw: null,
       },
     ]);
   });
@@ -212,10 +221,7 @@ describe('refusals', () => {
   });
 
   test('another method, saying which one works', async () => {
-    for (const [method, path, allow] of [
-      ['GET', '/audio/transcriptions', 'POST'],
-      ['DELETE', '/models/whisper-1', 'GET'],
-    ] as const) {
+    for (const [method, path, allow] of [['GET', '/audio/transcriptions', 'POST']] as const) {
       const response = await app.request(path, { method });
       expect(response.status).toBe(405);
       expect(response.headers.get('allow')).toBe(allow);
@@ -232,13 +238,9 @@ describe('keys', () => {
   });
   test('another scheme presents none', async () => {
     app = build([KNOWN_KEY]);
-    const response = await app.request('/models', { headers: { authorization: `Basic ${KNOWN_KEY}` } });
+    const response = await transcribe([], { headers: { authorization: `Basic ${KNOWN_KEY}` } });
     expect(response.status).toBe(401);
     expect(await errorOf(response)).toMatchObject({ code: null });
-  });
-  test('guard the models too', async () => {
-    app = build([KNOWN_KEY]);
-    for (const path of ['/models', '/models/whisper-1']) expect((await app.request(path)).status).toBe(401);
   });
   test('are not asked of anyone without keys, whatever is presented', async () => {
     expect((await transcribe([], { headers: { authorization: 'Bearer dummy' } })).status).toBe(200);
@@ -363,34 +365,6 @@ describe('streams', () => {
   });
 });
 
-describe('models', () => {
-  test('are listed when they can be used', async () => {
-    transcriber.listings = [listing('base'), listing('large-v3', false)];
-    const response = await app.request('/models/');
-    expect(await response.json()).toEqual({
-      object: 'list',
-      data: [{ id: 'base', object: 'model', created: 1_700_000_000, owned_by: 'whispergate' }],
-    });
-  });
-
-  test.each(['/models/Systran/faster-whisper-base', '/models/Systran%2Ffaster-whisper-base'])(
-    'are found under %s, also beneath a prefix',
-    async (path) => {
-      const mounted = new Hono<HttpEnvironment>().route('/v1', app);
-      for (const response of [await app.request(path), await mounted.request(`/v1${path}`)]) {
-        expect(response.status).toBe(200);
-        expect(await response.json()).toMatchObject({ id: 'Systran/faster-whisper-base' });
-      }
-    },
-  );
-
-  test('that nobody knows are not found', async () => {
-    const response = await app.request('/models/whisper-9');
-    expect(response.status).toBe(404);
-    expect(await errorOf(response)).toMatchObject({ code: 'model_not_found' });
-  });
-});
-
 describe('a body straight from the socket', () => {
   const send = async (incoming: Readable, socketDestroyed: boolean) =>
     app.request(
@@ -421,12 +395,7 @@ test('the description names every route, field and failure', () => {
   const document = new OpenAPIHono()
     .route('/v1', routes)
     .getOpenAPI31Document({ openapi: '3.1.0', info: { title: '', version: '' } });
-  expect(Object.keys(document.paths ?? {})).toEqual([
-    '/v1/audio/transcriptions',
-    '/v1/audio/translations',
-    '/v1/models',
-    '/v1/models/{id}',
-  ]);
+  expect(Object.keys(document.paths ?? {})).toEqual(['/v1/audio/transcriptions', '/v1/audio/translations']);
   const { post } = document.paths?.['/v1/audio/transcriptions'] ?? {};
   expect(Object.keys(post?.responses ?? {})).toEqual(
     expect.arrayContaining(['200', '400', '401', '404', '408', '413', '429', '500', '503', '504', '507']),

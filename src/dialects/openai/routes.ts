@@ -13,8 +13,9 @@ import type { Task } from '../../transcript/request.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError, writeErrorBody } from './errors.ts';
-import { findModel, type OpenAIRequest, readRequest } from './request.ts';
+import { type OpenAIRequest, readRequest } from './request.ts';
 import { modelEntry, writeResponse } from './response.ts';
+import { modelList, modelObject } from './schema.ts';
 import { streamRecords } from './stream.ts';
 
 type RequestContext = Context<HttpEnvironment>;
@@ -24,31 +25,13 @@ const OPENAI_VERSION = '2020-10-01';
 
 export function createOpenAIDialect(services: DialectServices, clock: Clock = systemClock): Dialect {
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
-  const { models } = services.transcriber;
   describeRoutes(routes.openAPIRegistry);
 
   routes.post('/audio/transcriptions', (context) => answerUpload(context, 'transcribe', services, clock));
   routes.post('/audio/translations', (context) => answerUpload(context, 'translate', services, clock));
-  routes.get('/models', async (context) => {
-    authenticate(context, services);
-    const installed = (await models.list()).filter((listing) => listing.installed);
-    return context.json({ object: 'list', data: installed.map(modelEntry) });
-  });
-  // Names hold slashes: `Systran/faster-whisper-base` arrives as it is or with %2F.
-  routes.get('/models/:id{.+}', async (context) => {
-    authenticate(context, services);
-    return context.json(modelEntry(await findModel(context.req.param('id'), services.transcriber)));
-  });
-
-  const allowed = {
-    '/audio/transcriptions': 'POST',
-    '/audio/translations': 'POST',
-    '/models': 'GET',
-    '/models/:id{.+}': 'GET',
-  };
-  for (const [path, methods] of Object.entries(allowed)) {
+  for (const path of ['/audio/transcriptions', '/audio/translations']) {
     routes.all(path, (context) => {
-      context.header('allow', methods);
+      context.header('allow', 'POST');
       throw new GatewayError('method-unsupported', `Not allowed to ${context.req.method} on ${context.req.path}.`);
     });
   }
@@ -56,7 +39,20 @@ export function createOpenAIDialect(services: DialectServices, clock: Clock = sy
     const { status, headers, body } = renderError(toGatewayError(thrown), context.req.raw);
     return context.json(body, status as ContentfulStatusCode, headers);
   });
-  return { name: 'openai', routes, renderError };
+  return {
+    name: 'openai',
+    routes,
+    renderError,
+    claims: () => false,
+    authenticate: ({ headers }) => authenticate(headers, services),
+    answerHeaders: () => ({}),
+    models: {
+      list: (installed) => ({ object: 'list', data: installed.map(modelEntry) }),
+      one: modelEntry,
+      listSchema: modelList,
+      oneSchema: modelObject,
+    },
+  };
 }
 
 async function answerUpload(
@@ -65,7 +61,7 @@ async function answerUpload(
   services: DialectServices,
   clock: Clock,
 ): Promise<Response> {
-  authenticate(context, services);
+  authenticate(context.req.raw.headers, services);
   const departure = new AbortController();
   const signal = AbortSignal.any([context.req.raw.signal, departure.signal]);
   try {
@@ -102,8 +98,8 @@ async function answerStream(
 }
 
 /** Before the body is read: a stranger's upload is not taken in. */
-function authenticate({ req }: RequestContext, { keys }: DialectServices): void {
-  keys.check(/^bearer\s+(\S+)\s*$/i.exec(req.header('authorization') ?? '')?.[1]);
+function authenticate(headers: Headers, { keys }: DialectServices): void {
+  keys.check(/^bearer\s+(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]);
 }
 
 function answerHeaders(context: RequestContext, run: Run, request: OpenAIRequest): Record<string, string> {

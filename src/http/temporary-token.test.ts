@@ -1,0 +1,53 @@
+import { createHmac } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { createTemporaryTokens } from './temporary-token.ts';
+
+let nowMs = 1_700_000_000_500;
+const tokensOf = (...keys: string[]) => createTemporaryTokens(keys, () => nowMs);
+const invalid = expect.objectContaining({ code: 'key-invalid' });
+
+test('a token is valid for its time, and says so in a standard way', () => {
+  const tokens = tokensOf('key');
+  const token = tokens.mint(30);
+  const [header = '', body = ''] = token.split('.');
+  expect(JSON.parse(atob(header))).toEqual({ alg: 'HS256', typ: 'JWT' });
+  expect(JSON.parse(atob(body))).toEqual({ iat: 1_700_000_000, exp: 1_700_000_030 });
+  const mintedAtMs = nowMs;
+  nowMs = mintedAtMs + 29_000;
+  expect(() => tokens.check(token)).not.toThrow();
+  nowMs = mintedAtMs + 30_000;
+  expect(() => tokens.check(token)).toThrow(invalid);
+  nowMs = mintedAtMs;
+});
+
+test('a restart forgets no token; another set of keys knows none', () => {
+  const token = tokensOf('key', 'other').mint(30);
+  expect(() => tokensOf('key', 'other').check(token)).not.toThrow();
+  expect(() => tokensOf('key').check(token)).toThrow(invalid);
+  expect(() => tokensOf('key', 'other', 'third').check(token)).toThrow(invalid);
+});
+
+test('a token that was changed or made elsewhere is refused', () => {
+  const tokens = tokensOf('key');
+  const [header = '', body = '', signature = ''] = tokens.mint(30).split('.');
+  const longer = Buffer.from('{"exp":9999999999}').toString('base64url');
+  const none = Buffer.from('{"alg":"none"}').toString('base64url');
+  const foreign = createHmac('sha256', 'key').update(`${header}.${longer}`).digest('base64url');
+  for (const token of [
+    `${header}.${longer}.${signature}`,
+    `${header}.${longer}.${foreign}`,
+    `${none}.${longer}.`,
+    `${header}.${body}.${signature}.more`,
+    `${header}.${body}`,
+    'key',
+    '',
+    '..',
+  ]) {
+    expect(() => tokens.check(token), token).toThrow(invalid);
+  }
+});
+
+test('where there are no keys every token is as good as none', () => {
+  expect(() => tokensOf().check('anything')).not.toThrow();
+  expect(tokensOf().mint(1)).not.toBe(tokensOf().mint(1));
+});
