@@ -21,6 +21,7 @@ const FOLDERS = {
 const ABILITIES = {
   child_process: ['pool/', 'ingest/'],
   undici: ['pool/', 'ingest/', 'webhooks/', 'models/'],
+  'sherpa-onnx-node': ['ingest/'],
   keyv: ['cache/'],
   'lru-cache': ['cache/'],
   sqlite: ['jobs/', 'webhooks/'],
