@@ -89,8 +89,8 @@ async function answerStream(
     onCancel: () => of.departure.abort(),
     renderFailure(thrown) {
       const error = toGatewayError(thrown);
-      // The status line said 200 long ago, so this failure shows in no access log.
-      of.services.log.error({ err: thrown, requestId: context.var.requestId }, 'failed while streaming');
+      // The status line said 200 long ago, so this failure shows in no access log. That somebody left is no failure.
+      if (!of.hasLeft()) of.services.log.error({ err: thrown, requestId: context.var.requestId }, 'failed while streaming');
       return JSON.stringify(writeErrorBody(error));
     },
   });
