@@ -22,7 +22,7 @@ const log = { warn: (fields, message) => warnings.push([fields.err?.code, messag
 const settings = cacheSettings.parse({});
 const directory = process.argv[1];
 const transcript = (model) =>
-  ({ task: 'transcribe', model, language: 'en', durationMs: 1, segments: [] });
+  ({ task: 'transcribe', model, language: 'en', durationMs: 1, segments: [], diagnostics: [] });
 const first = await openCache({ settings, directory, log, clock: new FakeClock() });
 await first.remember('before', transcript('before'));
 let recalled = 0;

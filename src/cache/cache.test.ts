@@ -65,7 +65,7 @@ function transcript(name: string, segmentCount = 1): Transcript {
     noSpeechProbability: 0.01,
   };
   const segments = Array.from({ length: segmentCount }, () => structuredClone(segment));
-  return { task: 'transcribe', model: 'base', language: 'de', durationMs: 900, segments };
+  return { task: 'transcribe', model: 'base', language: 'de', durationMs: 900, segments, diagnostics: [] };
 }
 
 /**

@@ -1,6 +1,6 @@
 // What a transcript read from disk must look like. The compiler keeps it equal to the `Transcript` type.
 import { z } from 'zod';
-import type { Transcript } from '../transcript/transcript.ts';
+import { DIAGNOSTIC_RULES, type Transcript } from '../transcript/transcript.ts';
 
 const word = z.object({
   text: z.string(),
@@ -23,12 +23,21 @@ const segment = z.object({
   noSpeechProbability: z.number(),
 });
 
+const diagnostic = z.object({
+  rule: z.enum(DIAGNOSTIC_RULES),
+  action: z.enum(['retried', 'dropped']),
+  startMs: z.number(),
+  endMs: z.number(),
+  text: z.string(),
+});
+
 export const transcriptSchema = z.object({
   task: z.enum(['transcribe', 'translate']),
   model: z.string(),
   language: z.string(),
   durationMs: z.number(),
   segments: z.array(segment),
+  diagnostics: z.array(diagnostic),
 });
 
 // Assignability both ways would miss an optional field that the schema then silently drops; identity does not.

@@ -9,5 +9,6 @@ export function assemble(of: { task: Task; model: string; durationMs: number }, 
     // The first chunk that heard something decides; silence is reported in the language that was asked for or guessed.
     language: (chunks.find((chunk) => chunk.segments.length > 0) ?? chunks[0])?.language ?? 'en',
     segments: chunks.flatMap((chunk) => chunk.segments),
+    diagnostics: [],
   };
 }

@@ -14,7 +14,7 @@ function transcriptOf(...cues: [startMs: number, endMs: number, text: string][])
     avgLogprob: 0,
     noSpeechProbability: 0,
   }));
-  return { task: 'transcribe', model: 'base', language: 'en', durationMs: 8470, segments };
+  return { task: 'transcribe', model: 'base', language: 'en', durationMs: 8470, segments, diagnostics: [] };
 }
 
 const speech = transcriptOf([0, 3320, ' The beach was a popular spot.'], [3320, 3_723_004.4, ' People swam.\n']);

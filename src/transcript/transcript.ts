@@ -30,6 +30,27 @@ export interface Segment {
   noSpeechProbability: number;
 }
 
+/** What trust.ts knows of how an engine fails; it says what each one means. */
+export const DIAGNOSTIC_RULES = [
+  'repetition-loop',
+  'text-in-silence',
+  'text-too-dense',
+  'text-after-end',
+  'text-without-duration',
+  'subtitle-credit',
+  'nothing-heard',
+] as const;
+
+/** Text that the engine wrote and that is not in the transcript, or not in these words: nothing is taken out silently. */
+export interface Diagnostic {
+  rule: (typeof DIAGNOSTIC_RULES)[number];
+  /** `retried`: the stretch was decoded once more and the text is the second one's. `dropped`: the text was left out. */
+  action: 'retried' | 'dropped';
+  startMs: number;
+  endMs: number;
+  text: string;
+}
+
 export interface Transcript {
   task: Task;
   /** The model that produced it, by our name. */
@@ -38,6 +59,7 @@ export interface Transcript {
   language: string;
   durationMs: number;
   segments: Segment[];
+  diagnostics: Diagnostic[];
 }
 
 /** The whole text, trimmed. */

@@ -71,6 +71,7 @@ export function transcriptOf(segments: FormattedWord[][], language = 'en'): Tran
       avgLogprob: -0.2,
       noSpeechProbability: 0,
     })),
+    diagnostics: [],
   };
 }
 
