@@ -12,6 +12,7 @@ import { describeReadiness, type Readiness } from './admin/readiness.ts';
 import { openCache } from './cache/cache.ts';
 import { InFlight } from './cache/in-flight.ts';
 import type { Config } from './config.ts';
+import { renderError as renderDeepgramError } from './dialects/deepgram/errors.ts';
 import { createDeepgramDialect } from './dialects/deepgram/routes.ts';
 import type { DialectServices } from './dialects/dialect.ts';
 import { createModelRoutes, type Dialects, renderFailure } from './dialects/models.ts';
@@ -19,14 +20,16 @@ import { createOpenAIDialect } from './dialects/openai/routes.ts';
 import { GatewayError } from './errors.ts';
 import { accessLog } from './http/access-log.ts';
 import { createKeyRing } from './http/auth.ts';
+import { answerBadHeads } from './http/bad-head.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import type { HttpEnvironment } from './http/environment.ts';
-import { requestId } from './http/request-id.ts';
+import { newRequestId, requestId } from './http/request-id.ts';
 import { createTemporaryTokens } from './http/temporary-token.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { CallbackQueue } from './jobs/callbacks.ts';
 import { systemClock } from './lib/clock.ts';
 import { lockDirectory } from './lib/directory-lock.ts';
+import { Gate } from './lib/gate.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
@@ -50,7 +53,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   const log = createLog(settings.LOG_LEVEL);
   const unlock = await lockDirectory(settings.DATA_DIR);
   const parts = await buildParts({ settings, environment }, log);
-  const { pool, models, scheduler, callbacks } = parts;
+  const { gate, pool, models, scheduler, callbacks } = parts;
   const app = createApp(wireServices(parts, settings, await readVersion(), log));
   await callbacks.resume();
   const { server, url } = await listen(app, settings.HOST, settings.PORT);
@@ -68,7 +71,9 @@ export async function startGateway({ settings, environment }: Config): Promise<G
       log.info('stopping');
       const closed = new Promise((resolve) => server.close(resolve));
       await callbacks.close();
-      await scheduler.shutdown(settings.SHUTDOWN_SECONDS * 1000);
+      // First the work goes on to its end with everything it needs; only what is late is then ended.
+      await gate.close(settings.SHUTDOWN_SECONDS * 1000, systemClock);
+      await scheduler.shutdown(0);
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), 1000);
       await closed;
@@ -94,23 +99,27 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
   const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
-  return { pool, models, scheduler, cache, ingest, outbox, callbacks };
+  return { gate: new Gate(), pool, models, scheduler, cache, ingest, outbox, callbacks };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { pool, models, scheduler, cache, ingest, callbacks } = parts;
-  const readiness = async () =>
-    describeReadiness({
-      model: (await models.defaultModel())?.name ?? null,
+  const { gate, pool, models, scheduler, cache, ingest, callbacks } = parts;
+  const readiness = async () => {
+    const model = await models.defaultModel();
+    return describeReadiness({
+      model: model?.name ?? null,
+      neededMb: model?.memoryMb ?? null,
       downloads: models.downloads(),
       schedule: scheduler.status(),
     });
+  };
   return {
     log,
     version,
     readiness,
     dialects: {
       transcriber: createTranscriber({
+        gate,
         ingest,
         models,
         cache,
@@ -175,6 +184,7 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
         resolve({ server, url: `http://${name}:${address.port}` });
       },
     ) as Server;
+    answerBadHeads(server, refuseHead);
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
@@ -183,6 +193,12 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
       );
     });
   });
+}
+
+/** There is no request to tell the vendor by, but only Deepgram's clients write so much into the URL. */
+function refuseHead() {
+  const error = new GatewayError('head-too-large', `The URL and the headers take more than ${HEAD_BYTES_MAX} bytes.`);
+  return renderDeepgramError(error, new Request('http://gateway/v1/listen'), newRequestId());
 }
 
 async function readVersion(): Promise<string> {

@@ -5,9 +5,13 @@ import { createMiddleware } from 'hono/factory';
 import type { HttpEnvironment } from './environment.ts';
 
 export const requestId = createMiddleware<HttpEnvironment>(async (context, next) => {
-  const id = `req_${randomUUID().replaceAll('-', '')}`;
+  const id = newRequestId();
   context.set('requestId', id);
   context.set('receivedAtMs', performance.now());
   context.header('x-request-id', id);
   await next();
 });
+
+export function newRequestId(): string {
+  return `req_${randomUUID().replaceAll('-', '')}`;
+}
