@@ -1,4 +1,4 @@
-// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run; `docs`
+// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run; `image`
 // fetches only what a container image takes along. Each step is skipped when already true and may be interrupted anywhere.
 // Plain JavaScript without dependencies, because it is what installs them, on any Node from 18 on.
 import { dirname, join } from 'node:path';
@@ -12,6 +12,7 @@ import { ensureDefaultModel, ensureTestModels } from './steps/models.mjs';
 import { ensurePrograms } from './steps/programs.mjs';
 import { createTerminal, SetupError } from './steps/terminal.mjs';
 import { ensureTestMaterial } from './steps/test-material.mjs';
+import { ensureVoiceModel } from './steps/voice-model.mjs';
 
 const NODE_MAJOR_MIN = 18;
 
@@ -20,8 +21,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main() {
   const mode = process.argv[2];
-  if (mode !== 'start' && mode !== 'test' && mode !== 'docs') {
-    throw new SetupError('Run: node backends/setup.mjs start (or test, or docs)');
+  if (mode !== 'start' && mode !== 'test' && mode !== 'image') {
+    throw new SetupError('Run: node backends/setup.mjs start (or test, or image)');
   }
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
     throw new SetupError(
@@ -36,7 +37,7 @@ async function main() {
 
 /** @param {import('./steps/context.mjs').Context} context */
 async function setUp(context) {
-  if (context.mode === 'docs') return ensureDocsPage(context);
+  if (context.mode === 'image') return ensureSmallFiles(context);
   await ensureDependencies(context);
   await ensurePrograms(context, ['ffmpeg', 'ffprobe']);
   context.terminal.done('ffmpeg');
@@ -47,6 +48,12 @@ async function setUp(context) {
   } else {
     await ensureDefaultModel(context, device);
   }
+  await ensureSmallFiles(context);
+}
+
+/** What the server can do without. @param {import('./steps/context.mjs').Context} context */
+async function ensureSmallFiles(context) {
+  await ensureVoiceModel(context);
   await ensureDocsPage(context);
 }
 

@@ -41,7 +41,8 @@ beforeEach(async () => {
   await writeJson('package-lock.json', { packages: { '': {}, 'node_modules/a': { version: '1.0.0' } } });
   await writeInstalled();
   await writeCatalogue({ best: '/best', good: '/good', small: '/small' });
-  // Spares every test the page's script, the SDKs and the recording.
+  // Spares every test the voice activity model, the page's script, the SDKs and the recording.
+  await writeFileIn('build/voice/silero_vad_v6.onnx', Buffer.alloc(2_327_524));
   await writeFileIn('build/docs/scalar.js', Buffer.alloc(4_353_277));
   await writeJson('compat-tests/package-lock.json', { packages: { '': {} } });
   await writeJson('compat-tests/node_modules/.package-lock.json', { packages: {} });
@@ -118,6 +119,7 @@ describe('steps', () => {
       '✓ ffmpeg',
       `✓ engine: ${join(programs, 'whisper-server')} (from the PATH)`,
       '✓ model: good',
+      '✓ voice activity model',
       '✓ docs page',
     ]);
     expect(performance.now() - startedAtMs).toBeLessThan(2000);
@@ -130,10 +132,19 @@ describe('steps', () => {
     await expectFailure(/^✗ Run: node backends\/setup\.mjs start/, 'begin');
   });
 
-  test('without the page script the server may start', async () => {
-    await rm(join(root, 'build', 'docs'), { recursive: true });
+  test('without the page script or the voice activity model the server may start', async () => {
+    for (const folder of ['docs', 'voice']) await rm(join(root, 'build', folder), { recursive: true });
     const lines = await expectSuccess();
-    expect(lines.at(-1)).toMatch(/^! \/docs stays without its page: scalar\.js could not be downloaded/);
+    const warnings = lines.filter((line) => line.startsWith('!'));
+    expect(warnings).toEqual([
+      expect.stringMatching(/^! Speech is told from silence by loudness alone: silero_vad_v6\.onnx could not be downl/),
+      expect.stringMatching(/^! \/docs stays without its page: scalar\.js could not be downloaded/),
+    ]);
+  });
+
+  test('an image takes along what needs no machine', async () => {
+    await rm(join(root, 'node_modules'), { recursive: true });
+    expect(await expectSuccess('image')).toEqual(['✓ voice activity model', '✓ docs page']);
   });
 
   test('two at once take turns, and one that is stopped hands over', async () => {
