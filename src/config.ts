@@ -35,11 +35,13 @@ export const settingsSchema = z.object({
   ...webhooksSettings.shape,
 });
 
+const SECRETS = ['API_KEYS', 'WEBHOOK_SECRET'] satisfies (keyof Settings)[];
+
 export type Settings = z.infer<typeof settingsSchema>;
 
 export interface Config {
   settings: Settings;
-  /** Handed on to engine processes, and to nothing else. */
+  /** For the programs we start. */
   environment: NodeJS.ProcessEnv;
 }
 
@@ -58,5 +60,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Config
         'Set API_KEYS, or ALLOW_ANONYMOUS=true if anyone who can reach the server may use it.',
     );
   }
+  // What is secret is known here now; the programs we start inherit the rest.
+  for (const name of SECRETS) delete environment[name];
   return { settings, environment };
 }

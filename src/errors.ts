@@ -55,6 +55,9 @@ export interface GatewayErrorDetails {
   cause?: unknown;
 }
 
+/** Messages quote what callers sent, and callers send anything. */
+const MESSAGE_CHARACTERS_MAX = 1000;
+
 /** An operating error with a message that may be shown to the caller. Anything else that is thrown is a bug. */
 export class GatewayError extends Error {
   override readonly name = 'GatewayError';
@@ -68,7 +71,9 @@ export class GatewayError extends Error {
   readonly remoteFault: RemoteFault | undefined;
 
   constructor(code: ErrorCode, message: string, details: GatewayErrorDetails = {}) {
-    super(message, { cause: details.cause });
+    super(message.length > MESSAGE_CHARACTERS_MAX ? `${message.slice(0, MESSAGE_CHARACTERS_MAX)}…` : message, {
+      cause: details.cause,
+    });
     this.code = code;
     this.status = ERROR_CODES[code].status;
     this.retryable = ERROR_CODES[code].retryable;

@@ -22,8 +22,16 @@ async function main(): Promise<void> {
   }
 }
 
+/** What the system refuses has a code; what is a bug of ours has none and keeps its stack. */
+function describeFailure(error: unknown): unknown {
+  if (error instanceof GatewayError) return error.message;
+  if (error instanceof Error && 'syscall' in error)
+    return `${error.message}. Look at HOST, PORT, DATA_DIR and MODELS_DIR.`;
+  return error;
+}
+
 main().catch((error: unknown) => {
-  // What the person at the terminal can mend is said in one sentence; anything else is a bug and keeps its stack.
-  console.error(error instanceof GatewayError ? error.message : error);
+  // What the person at the terminal can mend is said in one sentence.
+  console.error(describeFailure(error));
   process.exit(1);
 });

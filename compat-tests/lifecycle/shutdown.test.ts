@@ -1,8 +1,10 @@
 // How a gateway ends: asked politely, it finishes what runs; killed, it leaves nothing behind.
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { clip } from '../audio.ts';
+import { clip, speechAs } from '../audio.ts';
 import { endGateway, eventually, type Gateway, paced, startGateway } from '../gateway.ts';
 import { processesAreVisible } from '../processes.ts';
 import { type Answer, formOf, openUpload, streamRecords, transcribe, wireForm } from '../requests.ts';
@@ -38,6 +40,22 @@ test('work that outlasts SHUTDOWN_SECONDS is given up, and the exit is still an 
   if (!(answer instanceof Error)) expect(answer.status).toBe(503);
   await stopped;
   expect(performance.now() - startedMs).toBeLessThan(5000);
+});
+
+test('SIGTERM lets work finish that is still being decoded', async () => {
+  // Slow enough to be caught at it: an ffmpeg that first sleeps.
+  const slow = join(tmpdir(), `slow-ffmpeg-${process.pid}.sh`);
+  await writeFile(slow, '#!/bin/sh\nsleep 1.5\nexec ffmpeg "$@"\n', { mode: 0o755 });
+  try {
+    const gateway = await startGateway({ ...paced(), FFMPEG_BIN: slow });
+    const running = transcribe(gateway.url, formOf([['model', 'whisper-1']], { bytes: speechAs('mp3', '-t', '2') }));
+    await sleep(UNDERWAY_MS);
+    gateway.child.kill('SIGTERM');
+    expect((await running).status).toBe(200);
+    await endGateway(gateway);
+  } finally {
+    await rm(slow);
+  }
 });
 
 test('a second SIGTERM means now', async () => {

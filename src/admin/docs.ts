@@ -32,6 +32,8 @@ export function mountDocs(app: OpenAPIHono<HttpEnvironment>, version: string): v
     context.header('content-type', 'text/javascript; charset=utf-8');
     context.header('content-length', String(file.size));
     context.header('cache-control', 'public, max-age=86400');
+    // Nobody would read, and so close, the file.
+    if (context.req.method === 'HEAD') return context.body(null);
     return context.body(Readable.toWeb(createReadStream(PAGE_SCRIPT)) as ReadableStream);
   });
 }

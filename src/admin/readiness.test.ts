@@ -3,6 +3,7 @@ import { describeReadiness, type ServingStatus } from './readiness.ts';
 
 const device = (overrides: Partial<ServingStatus['schedule']['devices'][number]> = {}) => ({
   id: 'cpu',
+  memoryTotalMb: 1000,
   backends: [],
   troubles: [],
   ...overrides,
@@ -10,7 +11,7 @@ const device = (overrides: Partial<ServingStatus['schedule']['devices'][number]>
 const backend = (state: 'starting' | 'idle' | 'busy' | 'stopping', model = 'base') =>
   device({ backends: [{ model, state }] });
 const trouble = device({ troubles: [{ model: 'base', reason: 'out of memory' }] });
-const download = { model: 'base', receivedBytes: 50, totalBytes: 200 };
+const download = { model: 'base', state: 'running' as const, reason: null, receivedBytes: 50, totalBytes: 200 };
 
 interface Given extends Partial<ServingStatus> {
   accepting?: boolean;
@@ -34,9 +35,22 @@ test.each([
     false,
     'downloaded.',
   ],
+  [
+    'weights that did not come',
+    { model: null, downloads: [{ ...download, state: 'failed', reason: 'no route' }], devices: [device()] },
+    false,
+    'no route',
+  ],
+  ['no device is large enough', { neededMb: 2000, devices: [device()] }, false, '2000 MB'],
+  [
+    'the only device that is large enough cannot load it',
+    { neededMb: 1000, devices: [device({ memoryTotalMb: 999 }), trouble] },
+    false,
+    'out of memory',
+  ],
 ] satisfies [string, Given, boolean, string][])('%s', (_, given: Given, ready, words) => {
-  const { model = 'base', downloads = [], accepting = true, devices } = given;
-  const readiness = describeReadiness({ model, downloads, schedule: { accepting, devices } });
+  const { model = 'base', neededMb = 500, downloads = [], accepting = true, devices } = given;
+  const readiness = describeReadiness({ model, neededMb, downloads, schedule: { accepting, devices } });
   expect(readiness.ready).toBe(ready);
   expect(readiness.reason).toContain(words);
 });

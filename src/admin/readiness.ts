@@ -11,11 +11,20 @@ export interface Readiness {
 export interface ServingStatus {
   /** The default model, when it is on disk. */
   model: string | null;
-  downloads: { model: string; receivedBytes: number; totalBytes: number | null }[];
+  downloads: {
+    model: string;
+    state: 'queued' | 'running' | 'failed';
+    reason: string | null;
+    receivedBytes: number;
+    totalBytes: number | null;
+  }[];
+  /** Memory that one engine with the default model needs; null without one. */
+  neededMb: number | null;
   schedule: {
     accepting: boolean;
     devices: {
       id: string;
+      memoryTotalMb: number;
       backends: { model: string; state: 'starting' | 'idle' | 'busy' | 'stopping' }[];
       troubles: { model: string; reason: string }[];
     }[];
@@ -24,12 +33,15 @@ export interface ServingStatus {
 
 // 1. On its way out. 2. No weights. 3. An engine holds the model. 4. One is loading it. 5. It cannot be loaded.
 // 6. Nothing is loaded: the first request will load it.
-export function describeReadiness({ model, downloads, schedule }: ServingStatus): Readiness {
+export function describeReadiness({ model, neededMb, downloads, schedule }: ServingStatus): Readiness {
   const answer = (ready: boolean, reason: string): Readiness => ({ ready, reason, model });
   if (!schedule.accepting) return answer(false, 'The server is shutting down.');
   if (model === null) {
     const download = downloads[0];
     if (!download) return answer(false, 'No model is installed. Run: npm start');
+    if (download.state === 'failed') {
+      return answer(false, `The model '${download.model}' could not be downloaded: ${download.reason}`);
+    }
     const share = download.totalBytes ? ` (${Math.floor((100 * download.receivedBytes) / download.totalBytes)} %)` : '';
     return answer(false, `The model '${download.model}' is being downloaded${share}.`);
   }
@@ -38,7 +50,9 @@ export function describeReadiness({ model, downloads, schedule }: ServingStatus)
   );
   if (states.includes('idle') || states.includes('busy')) return answer(true, `The model '${model}' is loaded.`);
   if (states.includes('starting')) return answer(false, `The model '${model}' is being loaded.`);
-  const troubles = schedule.devices.map((device) => device.troubles.find((trouble) => trouble.model === model));
+  const large = schedule.devices.filter((device) => device.memoryTotalMb >= (neededMb ?? 0));
+  if (large.length === 0) return answer(false, `The model '${model}' needs ${neededMb} MB, more than any device has.`);
+  const troubles = large.map((device) => device.troubles.find((trouble) => trouble.model === model));
   if (troubles.every((trouble) => trouble !== undefined)) {
     return answer(false, `The model '${model}' cannot be loaded: ${troubles[0]?.reason}`);
   }

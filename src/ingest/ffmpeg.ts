@@ -1,7 +1,7 @@
 // Owns one ffmpeg process: how it is started and fenced in, what it said, and that it is gone. What its output means is
 // decode.ts's business.
 import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { PCM_SAMPLE_RATE } from '../transcript/recording.ts';
 import type { Demuxer } from './recognise.ts';
 
@@ -56,7 +56,13 @@ export function runFfmpeg(task: FfmpegTask, limits: FfmpegLimits, onDuration: (s
   });
   let said = '';
   let heardDuration = false;
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+  const gone = new Promise<number | NodeJS.Signals>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
+  });
+  gone.catch(() => {}); // it is awaited later than it may fail
+  // Without a descriptor left there is no process and there are no pipes.
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-STDERR_CHARACTERS_MAX);
     if (heardDuration) return;
     const seconds = claimedSeconds(said);
@@ -64,13 +70,8 @@ export function runFfmpeg(task: FfmpegTask, limits: FfmpegLimits, onDuration: (s
     heardDuration = true;
     onDuration(seconds);
   });
-  const gone = new Promise<number | NodeJS.Signals>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
-  });
-  gone.catch(() => {}); // it is awaited later than it may fail
   return {
-    samples: child.stdout,
+    samples: child.stdout ?? Readable.from([]),
     said: () => said,
     kill: () => child.kill('SIGKILL'),
     gone,

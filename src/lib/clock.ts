@@ -6,11 +6,19 @@ export interface Clock {
   after(delayMs: number, task: () => void): () => void;
 }
 
+/** Node fires a timer that is set further ahead at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   after: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs);
-    timer.unref();
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      const nowMs = Math.min(leftMs, TIMER_MS_MAX);
+      timer = setTimeout(() => (leftMs > nowMs ? arm(leftMs - nowMs) : task()), nowMs);
+      timer.unref();
+    };
+    arm(delayMs);
     return () => clearTimeout(timer);
   },
 };

@@ -57,22 +57,8 @@ export function describeLaunch(of: {
     // Otherwise it serves files from where it was built.
     ...['--public', of.emptyDirectory],
     // -ml -1: the default of 0 means lines of 60 characters, cut inside words. -nlp: spares a second pass of the encoder.
-    ...[
-      '-t',
-      String(of.device.threads),
-      '-l',
-      'auto',
-      '-nlp',
-      '-bs',
-      '5',
-      '-bo',
-      '5',
-      '-ml',
-      '-1',
-      '-sns',
-      '-pp',
-      '-pr',
-    ],
+    ...['-t', String(of.device.threads), '-l', 'auto', '-nlp'],
+    ...['-bs', '5', '-bo', '5', '-ml', '-1', '-sns', '-pp', '-pr'],
     ...(of.device.kind === 'cpu' ? ['-ng'] : []),
   ];
   // The kernel ends the engine when we die, however we die. It keeps the process id: setpriv becomes the engine.

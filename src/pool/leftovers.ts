@@ -19,10 +19,17 @@ const noteSchema = z.object({
 });
 
 /** Returns what removes the note. Synchronous: no engine may run unnoted, not even for a moment. */
-export function noteEngine(directory: string, processId: number, requestPath: string): () => void {
+export function noteEngine(directory: string, processId: number | undefined, requestPath: string): () => void {
+  if (processId === undefined) return () => {};
   const path = join(directory, `engine-${processId}.json`);
   writeFileSync(path, JSON.stringify({ processId, gatewayProcessId: process.pid, requestPath }));
-  return () => rmSync(path, { force: true });
+  return () => {
+    try {
+      rmSync(path, { force: true });
+    } catch {
+      // A note too many does no harm: the next start finds no such engine.
+    }
+  };
 }
 
 /** Kills the engines an earlier gateway left behind and waits until they are gone. Those of a living gateway stay. */

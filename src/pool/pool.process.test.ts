@@ -1,6 +1,6 @@
 // Every fault an engine can have, with the paced stand-in as the engine.
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -47,6 +47,15 @@ async function chunkOf(durationMs: number, startMs = 0): Promise<Chunk> {
 
 const failing = (code: string, message = '') =>
   expect.objectContaining({ code, message: expect.stringContaining(message) });
+
+test('an engine that cannot be noted is ended, and its caller is told nothing of our folders', async () => {
+  const pool = await bench.pool();
+  await rm(bench.runDirectory, { recursive: true });
+  const failure = await pool.start(cpu, model, never).catch((error: Error) => error);
+  expect(failure).toEqual(failing('engine-failed'));
+  expect((failure as Error).message).not.toContain(bench.runDirectory);
+  await mkdir(bench.runDirectory, { recursive: true });
+});
 
 describe('a chunk', () => {
   test('gives drafts and progress while it runs, then one final, all timed from where the chunk begins', async () => {

@@ -130,13 +130,19 @@ class EnginePool implements Pool {
     const launch = describeLaunch({ engine: enginePath, device, model, port, emptyDirectory, environment });
     const engine = new EngineProcess(launch, clock);
     this.#engines.add(engine);
-    const { processId } = engine;
-    const removeNote = processId === undefined ? () => {} : noteEngine(runDirectory, processId, launch.requestPath);
+    let removeNote = () => {};
     void engine.exited.then(() => {
       this.#engines.delete(engine);
       this.#portsTaken.delete(port);
       removeNote();
     });
+    try {
+      removeNote = noteEngine(runDirectory, engine.processId, launch.requestPath);
+    } catch (error) {
+      // The folder cannot be written, and an engine without a note might outlive us.
+      await engine.kill('cannot be noted', true);
+      throw new GatewayError('engine-failed', 'The engine could not be started.', { cause: error });
+    }
     return engine;
   }
 

@@ -2,6 +2,8 @@ import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { InFlight } from '../cache/in-flight.ts';
 import { GatewayError } from '../errors.ts';
+import { FakeClock } from '../lib/clock.ts';
+import { Gate } from '../lib/gate.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { ChunkEvent, TranscriptEvent } from '../transcript/event.ts';
@@ -69,6 +71,7 @@ class Below implements TranscriberParts {
   resolved = model;
 
   engine = 'test';
+  gate = new Gate();
   inFlight = new InFlight<TranscriptEvent>();
   models = { resolve: async () => this.resolved, list: async () => [], find: async () => undefined };
   cache = {
@@ -310,4 +313,32 @@ test('a URL becomes a recording', async () => {
 test('receive hands the upload to ingest', async () => {
   const recording = await createTranscriber(below).receive(Readable.from(['x']), forever);
   expect(recording.sha256).toBe('abc');
+});
+
+describe('shutting down', () => {
+  test('waits for what is inside until it is released', async () => {
+    const transcriber = createTranscriber(below);
+    const recording = await transcriber.receive(Readable.from(['x']), forever);
+    const run = await transcriber.transcribe(recording, request, forever);
+    let emptied: boolean | undefined;
+    const closing = below.gate.close(1000, new FakeClock()).then((result) => (emptied = result));
+    await expect(transcriber.receive(Readable.from(['x']), forever)).rejects.toMatchObject({ code: 'shutting-down' });
+    expect(emptied).toBeUndefined();
+    await collect(run.events);
+    await closing;
+    expect(emptied).toBe(true);
+  });
+
+  test('does not wait for an upload that has not arrived, and keeps nothing of it', async () => {
+    const arrival = Promise.withResolvers<void>();
+    below.ingest.receive = async () => {
+      await arrival.promise;
+      return below.recording();
+    };
+    const upload = createTranscriber(below).receive(Readable.from(['x']), forever);
+    expect(await below.gate.close(1000, new FakeClock())).toBe(true);
+    arrival.resolve();
+    await expect(upload).rejects.toMatchObject({ code: 'shutting-down' });
+    expect(below.released.recordings).toBe(1);
+  });
 });

@@ -7,6 +7,7 @@ import type { InFlight } from '../cache/in-flight.ts';
 import { cacheKey } from '../cache/key.ts';
 import { GatewayError } from '../errors.ts';
 import type { Ingest } from '../ingest/ingest.ts';
+import type { Gate } from '../lib/gate.ts';
 import type { ModelListing } from '../models/listing.ts';
 import type { Model } from '../models/model.ts';
 import type { ModelStore } from '../models/store.ts';
@@ -41,6 +42,8 @@ export interface Transcriber {
 }
 
 export interface TranscriberParts {
+  /** Every recording is inside from its last byte until it is released. */
+  gate: Gate;
   ingest: Pick<Ingest, 'receive' | 'fetch' | 'decode' | 'countChannels'>;
   models: Pick<ModelStore, 'resolve' | 'list' | 'find'>;
   cache: Pick<Cache, 'recall' | 'remember'>;
@@ -52,8 +55,8 @@ export interface TranscriberParts {
 
 export function createTranscriber(parts: TranscriberParts): Transcriber {
   const transcriber: Transcriber = {
-    receive: (upload, signal) => parts.ingest.receive(upload, signal),
-    fetch: (url, signal) => parts.ingest.fetch(url, signal),
+    receive: (upload, signal) => admit(parts.gate, () => parts.ingest.receive(upload, signal)),
+    fetch: (url, signal) => admit(parts.gate, () => parts.ingest.fetch(url, signal)),
     models: parts.models,
 
     async transcribe(recording, request, signal) {
@@ -108,6 +111,19 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
     },
   };
   return transcriber;
+}
+
+/** An upload that has not arrived when the gate closes is not waited for: its sender may take for ever. */
+async function admit(gate: Gate, take: () => Promise<Recording>): Promise<Recording> {
+  gate.enter()();
+  const recording = await take();
+  try {
+    const leave = gate.enter();
+    return { ...recording, release: () => recording.release().finally(leave) };
+  } catch (error) {
+    await recording.release();
+    throw error;
+  }
 }
 
 /** Several holders of one recording: the last that releases it releases it. */

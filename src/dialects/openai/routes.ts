@@ -68,7 +68,7 @@ async function answerUpload(
     const upload = { headers: context.req.raw.headers, body: incomingBody(context), task };
     const { request, recording } = await readRequest(upload, services, signal);
     const run = await services.transcriber.transcribe(recording, request.transcription, signal);
-    if (request.stream) return await answerStream(context, run, request, { services, clock, departure });
+    if (request.stream) return await answerStream(context, run, request, { services, clock, departure, signal });
 
     const { contentType, body } = writeResponse(await finalTranscript(run), request);
     return context.body(body, 200, { ...answerHeaders(context, run, request), 'content-type': contentType });
@@ -82,7 +82,7 @@ async function answerStream(
   context: RequestContext,
   run: Run,
   request: OpenAIRequest,
-  of: { services: DialectServices; clock: Clock; departure: AbortController },
+  of: { services: DialectServices; clock: Clock; departure: AbortController; signal: AbortSignal },
 ): Promise<Response> {
   const stream = await openEventStream(streamRecords(run.events, request), {
     clock: of.clock,
@@ -90,7 +90,8 @@ async function answerStream(
     renderFailure(thrown) {
       const error = toGatewayError(thrown);
       // The status line said 200 long ago, so this failure shows in no access log. That somebody left is no failure.
-      if (!of.hasLeft()) of.services.log.error({ err: thrown, requestId: context.var.requestId }, 'failed while streaming');
+      if (!hasLeft(context, of.signal))
+        of.services.log.error({ err: thrown, requestId: context.var.requestId }, 'failed while streaming');
       return JSON.stringify(writeErrorBody(error));
     },
   });
