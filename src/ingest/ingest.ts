@@ -49,6 +49,27 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
     return result;
   }
 
+  let arriving = 0;
+  async function receiveInTime(upload: Readable, signal: AbortSignal): Promise<Recording> {
+    if (arriving >= settings.UPLOADS_MAX) {
+      upload.destroy();
+      throw new GatewayError('queue-full', 'Too many uploads are arriving at the moment.', { retryAfterSeconds: 1 });
+    }
+    const late = new AbortController();
+    const cancel = clock.after(settings.UPLOAD_SECONDS_MAX * 1000, () =>
+      late.abort(
+        new GatewayError('upload-stalled', `The upload did not arrive within ${settings.UPLOAD_SECONDS_MAX} seconds.`),
+      ),
+    );
+    arriving += 1;
+    try {
+      return await receive(upload, AbortSignal.any([signal, late.signal]));
+    } finally {
+      arriving -= 1;
+      cancel();
+    }
+  }
+
   async function receive(upload: Readable, signal: AbortSignal): Promise<Recording> {
     const hash = createHash('sha256');
     const inspect = (chunk: Buffer, bytes: number) => {
@@ -66,7 +87,7 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
   }
 
   return {
-    receive: (upload, signal) => run(signal, (either) => receive(upload, either)),
+    receive: (upload, signal) => run(signal, (either) => receiveInTime(upload, either)),
     fetch: (url, signal) => run(signal, (either) => fetchUrl(url, either)),
     decode: (recording, selection, signal) => run(signal, (either) => decoder.decode(recording, selection, either)),
     countChannels: (recording, selection, signal) =>

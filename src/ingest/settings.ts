@@ -7,6 +7,8 @@ export const ingestSettings = z.object({
   UPLOAD_IDLE_SECONDS: env
     .number(30, { min: 0.1 })
     .describe('An upload, or the server of a URL, that sends nothing for this long is given up.'),
+  UPLOAD_SECONDS_MAX: env.number(3600, { min: 1 }).describe('How long one upload may take to arrive.'),
+  UPLOADS_MAX: env.integer(256, { min: 1 }).describe('How many uploads may be arriving at a time.'),
   URL_FETCH_SECONDS_MAX: env.number(300, { min: 1 }).describe('How long the audio of a URL may take to arrive.'),
   URL_REDIRECTS_MAX: env.integer(5, { max: 20 }).describe('How many redirects of a URL are followed.'),
   ALLOW_PRIVATE_URLS: allowPrivateUrls,

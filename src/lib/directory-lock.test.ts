@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -23,6 +23,15 @@ test('refuses a directory that a living process holds, naming it', async () => {
   const started = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   await writeFile(join(directory, 'gateway.pid'), `${process.ppid} ${started}`);
   await expect(lockDirectory(directory)).rejects.toThrow(`process ${process.ppid}`);
+});
+
+test('goes by the heartbeat of a holder on another host', async () => {
+  const path = join(directory, 'gateway.pid');
+  await writeFile(path, `${process.pid} 1 elsewhere`);
+  await expect(lockDirectory(directory)).rejects.toThrow('on the host elsewhere');
+  const aMinuteAgo = new Date(Date.now() - 60_000);
+  await utimes(path, aMinuteAgo, aMinuteAgo);
+  await (await lockDirectory(directory))();
 });
 
 test.each([

@@ -80,6 +80,7 @@ function interpret(fields: Fields, model: string, task: Task, cacheControl: stri
   const hasLogprobs = logprobs && (format === 'json' || fields.stream);
   const warnings = [
     typeof fields.chunking_strategy === 'object' && 'chunking_strategy: has no effect',
+    (fields.languages?.length ?? 0) > 1 && 'languages: one is detected, among all languages',
     logprobs && !hasLogprobs && 'include: logprobs come with response_format=json only',
     fields.stream && format !== 'json' && format !== 'text' && 'response_format: a stream carries text only',
   ].filter((warning) => warning !== false);
