@@ -44,7 +44,8 @@ export function describeApi(app: OpenAPIHono<HttpEnvironment>, version: string) 
     info: {
       title: 'Whispergate',
       version,
-      description: "Self-hosted speech-to-text behind OpenAI's and Deepgram's APIs: change the base URL, keep the program.",
+      description:
+        "Self-hosted speech-to-text behind OpenAI's and Deepgram's APIs: change the base URL, keep the program.",
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
     tags: [{ name: 'OpenAI' }, { name: 'Server' }],
