@@ -1,10 +1,13 @@
 // Owns what is known of every published whisper model, and every name callers have for them. The data is in
 // catalogue.json, which setup reads too. Knows nothing of what is on disk.
 //
-// `bytes` and the checksums are those the authors publish. `memoryMb` is what one engine takes with beam search and
-// flash attention (weights included, the CUDA context of 200–500 MB not). Distilled models know English only, and
-// cannot translate; neither can turbo.
+// `bytes` and the checksums are those the authors publish. `memoryMb` is all that one engine takes of a GPU, so it can be
+// held against what the GPU has: weights and buffers with beam search and flash attention, and 400 for the CUDA context
+// (published figures say 200 to 500). `multilingual` is what a model understands, not what its vocabulary could say:
+// distilled models have every language's tokens and know English only. Neither they nor turbo can translate.
+import assert from 'node:assert';
 import { z } from 'zod';
+import * as names from '../../backends/model-names.mjs';
 import data from './catalogue.json' with { type: 'json' };
 
 const source = z.union([
@@ -39,29 +42,19 @@ export type CatalogueEntry = z.infer<typeof entry>;
 export type Source = z.infer<typeof source>;
 
 export const CATALOGUE: ReadonlyMap<string, CatalogueEntry> = new Map(Object.entries(catalogue.models));
+
+/** For names that are known to be in it. */
+export function published(model: string): CatalogueEntry {
+  const known = CATALOGUE.get(model);
+  assert(known, `${model} is not in the catalogue`);
+  return known;
+}
+
 export const DEFAULTS = catalogue.defaults;
-/** Vendor names → a model's name, or DEFAULT. */
+/** Vendor names → a model's name, or 'default'. */
 export const ALIASES: ReadonlyMap<string, string> = new Map(Object.entries(catalogue.aliases));
-export const DEFAULT = 'default';
 
-/** What others wrap around the same names: `Systran/faster-whisper-small`, `ggml-base.en.bin`, `distil-whisper-large-v3-en`. */
-const WRAPPINGS: [RegExp, string][] = [
-  [/^\s+|\s+$/g, ''],
-  [/^.*[\\/]/, ''],
-  [/^ggml-/i, ''],
-  [/\.bin$/i, ''],
-  [/^(?:faster-)?(distil-)?whisper-/i, '$1'],
-  [/-(?:ct2|ggml|mlx)$/i, ''],
-  [/^(distil-.+)-en$/i, '$1'],
-];
-
-/** The model a name stands for: a name of the catalogue, DEFAULT, or what remains of a name that only the disk can know. */
-export function meaningOf(asked: string): string {
-  let name = asked;
-  for (const [pattern, kept] of WRAPPINGS) {
-    name = name.replace(pattern, kept);
-    const alias = ALIASES.get(name.toLowerCase());
-    if (alias) return alias;
-  }
-  return CATALOGUE.has(name.toLowerCase()) ? name.toLowerCase() : name;
+/** A file's name, a name of the catalogue, or what remains of a name that nobody knows; null for the default. */
+export function meaningOf(asked: string, isFile: (name: string) => boolean): string | null {
+  return names.meaningOf(asked, catalogue, isFile);
 }

@@ -1,9 +1,8 @@
 // Owns the downloads that requests set off: one per model, a few at a time, failures remembered for a while.
-import assert from 'node:assert';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { CATALOGUE, type CatalogueEntry, type Source } from './catalogue.ts';
+import { published, type Source } from './catalogue.ts';
 import { readHeader } from './header.ts';
 
 interface DownloadReport {
@@ -169,10 +168,4 @@ function queued(model: string): Entry {
   const totalBytes = published(model).bytes;
   const progress = { model, state: 'queued' as const, receivedBytes: 0, totalBytes, source: null, reason: null };
   return { progress, first: null, failedAtMs: 0 };
-}
-
-function published(model: string): CatalogueEntry {
-  const entry = CATALOGUE.get(model);
-  assert(entry, `${model} is not in the catalogue`);
-  return entry;
 }

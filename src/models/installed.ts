@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { CATALOGUE } from './catalogue.ts';
+import { CATALOGUE, meaningOf } from './catalogue.ts';
 import type { Digests } from './digests.ts';
 import { readHeader, type Traits, traitsOf } from './header.ts';
 import type { Model } from './model.ts';
@@ -46,10 +46,14 @@ export class InstalledModels {
     );
   }
 
-  async find(name: string): Promise<InstalledModel | undefined> {
+  /** What a name stands for, null for the default, and its file where there is one. */
+  async lookUp(asked: string): Promise<{ name: string | null; model: InstalledModel | undefined }> {
     await this.all();
-    if (!this.#byName.has(name)) await this.scan();
-    return this.#byName.get(name);
+    const found = this.#lookUp(asked);
+    if (found.name === null || found.model) return found;
+    // It may have been dropped in a moment ago.
+    await this.scan();
+    return this.#lookUp(asked);
   }
 
   /** The same model, identified by its content. Takes seconds for a large file that was never read before. */
@@ -77,9 +81,14 @@ export class InstalledModels {
     return this.#scanning;
   }
 
+  #lookUp(asked: string) {
+    const name = meaningOf(asked, (file) => this.#byName.has(file));
+    return { name, model: name === null ? undefined : this.#byName.get(name) };
+  }
+
   async #scan(): Promise<void> {
     const { directory, digests, clock } = this.#parts;
-    const files = (await readdir(directory)).filter((file) => MODEL_FILE.test(file));
+    const files = (await filesIn(directory)).filter((file) => MODEL_FILE.test(file));
     const models = await Promise.all(files.map((file) => this.#look(file)));
     this.#byName = new Map(models.filter((model) => model !== undefined).map((model) => [model.name, model]));
     this.#refused = new Map([...this.#refused].filter(([file]) => files.includes(file)));
@@ -103,9 +112,8 @@ export class InstalledModels {
       // A file that only bears a published name is judged by what it is.
       const traits = published?.bytes === bytes ? traitsIn(published) : traitsOf(header, bytes);
       const rank = this.#parts.ranks.get(name) ?? traits.rank;
-      const memoryMb = traits.memoryMb + RUNTIME_MB;
-      this.#parts.log.info({ model: name, rank, memoryMb }, 'model found');
-      return { name, path, bytes, modifiedAtMs, ...traits, rank, memoryMb };
+      this.#parts.log.info({ model: name, rank, memoryMb: traits.memoryMb }, 'model found');
+      return { name, path, bytes, modifiedAtMs, ...traits, rank };
     } catch (error) {
       // Gone since the folder was read: nothing to report.
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
@@ -116,8 +124,15 @@ export class InstalledModels {
   }
 }
 
-/** What an engine's process takes on a GPU before it loads anything: published figures say 200 to 500 MB. */
-const RUNTIME_MB = 400;
+/** A folder that is gone holds nothing: it may be a disk that comes back. */
+async function filesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
 
 function traitsIn({ rank, memoryMb, multilingual, translates, timestamps }: Traits): Traits {
   return { rank, memoryMb, multilingual, translates, timestamps };

@@ -11,9 +11,9 @@ export interface Model {
   rank: number;
   /** Device memory that one running engine needs: weights, buffers and the runtime's own. */
   memoryMb: number;
-  /** False for `.en` models. */
+  /** False for models that understand English only: `.en` and distilled ones. */
   multilingual: boolean;
-  /** Turbo and `.en` models cannot translate. */
+  /** Turbo, distilled and `.en` models cannot translate. */
   translates: boolean;
   /** False for two-layer distil models, whose timestamps the engine forces off. */
   timestamps: boolean;

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, stat, truncate, unlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -58,12 +58,17 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function openStore(settings: Record<string, string> = {}, machine: 'cpu' | 'gpu' = 'cpu') {
+async function openStore(
+  settings: Record<string, string> = {},
+  machine: 'cpu' | 'gpu' = 'cpu',
+  deviceMemoryMb = 100_000,
+) {
   const store = await createModelStore({
     settings: modelsSettings.parse({ MODELS_DIR: directory, ...settings }),
     log: silentLog,
     download: downloads.download,
     machine,
+    deviceMemoryMb,
     clock,
   });
   opened.push(store);
@@ -89,6 +94,18 @@ describe('files in the folder', () => {
     expect(await (await openStore()).defaultModel()).toBeUndefined();
   });
 
+  it('has none while the folder is gone', async () => {
+    await putModel(directory, 'tiny');
+    const store = await openStore();
+    await rm(directory, { recursive: true });
+    await clock.advance(2000);
+    expect(await store.defaultInstalled()).toBeUndefined();
+    expect((await store.list()).filter((row) => row.installed)).toEqual([]);
+    await mkdir(directory);
+    await putModel(directory, 'base');
+    expect((await store.resolve('base', 'transcribe')).name).toBe('base');
+  });
+
   it('ignores what is no model', async () => {
     await writeFile(join(directory, 'ggml-broken.bin'), 'not found');
     await writeFile(join(directory, 'ggml-part.bin.part'), modelFile());
@@ -101,6 +118,14 @@ describe('files in the folder', () => {
   it('judges a file that only bears a published name by its content', async () => {
     await putModel(directory, 'base', DIMENSIONS.turbo);
     expect(await (await openStore()).resolve('base', 'transcribe')).toMatchObject({ rank: 4, translates: false });
+  });
+
+  it('knows that a distilled model understands English only, whatever its vocabulary', async () => {
+    const path = await putModel(directory, 'distil-large-v3', DIMENSIONS.distilLargeV3);
+    await truncate(path, CATALOGUE.get('distil-large-v3')?.bytes ?? 0);
+    const store = await openStore();
+    expect(await store.defaultInstalled()).toMatchObject({ name: 'distil-large-v3', multilingual: false });
+    expect((await store.find('distil-large-v3'))?.languages).toEqual(['en']);
   });
 
   it('notices that a file was replaced, and that it is gone', async () => {
@@ -204,6 +229,55 @@ describe("vendors' names", () => {
     expect((await store.resolve('gpt-4o-transcribe', 'transcribe')).name).toBe('tiny');
   });
 
+  it("stand for DEFAULT_MODEL, whose file's own name wins", async () => {
+    await putModel(directory, 'base');
+    await putModel(directory, 'whisper-mine', DIMENSIONS.medium);
+    for (const DEFAULT_MODEL of ['whisper-mine', 'ggml-whisper-mine.bin']) {
+      const store = await openStore({ DEFAULT_MODEL });
+      expect((await store.resolve('whisper-1', 'transcribe')).name).toBe('whisper-mine');
+      expect(await store.find('gpt-4o-transcribe-2025-03-20')).toMatchObject({ servedBy: 'whisper-mine' });
+    }
+  });
+
+  it('stand for no model that fits no device, unless DEFAULT_MODEL says so', async () => {
+    await putModel(directory, 'medium', DIMENSIONS.medium);
+    const { memoryMb } = (await (await openStore()).defaultInstalled()) ?? { memoryMb: 0 };
+    for (const name of ['tiny', 'mine']) await putModel(directory, name);
+    const servedWith = async (deviceMemoryMb: number, settings = {}) =>
+      (await (await openStore(settings, 'gpu', deviceMemoryMb)).resolve('whisper-1', 'transcribe')).name;
+    expect(await servedWith(memoryMb)).toBe('medium');
+    expect(await servedWith(memoryMb - 1)).toBe('tiny');
+    expect(await servedWith(memoryMb - 1, { DEFAULT_MODEL: 'medium' })).toBe('medium');
+    await unlink(join(directory, 'ggml-tiny.bin'));
+    expect(await servedWith(memoryMb - 1)).toBe('mine');
+  });
+
+  it('fetch what fits: the best, or the smallest where none does', async () => {
+    for (const [deviceMemoryMb, name] of [
+      [CATALOGUE.get('large-v3-turbo')?.memoryMb ?? 0, 'large-v3-turbo'],
+      [(CATALOGUE.get('large-v3-turbo')?.memoryMb ?? 0) - 1, 'large-v3-turbo-q8_0'],
+      [1, 'tiny-q5_1'],
+    ] as const) {
+      const store = await openStore({}, 'gpu', deviceMemoryMb);
+      await expect(store.resolve('whisper-1', 'transcribe')).rejects.toMatchObject({
+        code: 'model-not-ready',
+        message: expect.stringMatching(`^The model '${name}', which serves 'whisper-1', is not installed yet; `),
+      });
+    }
+  });
+
+  it('stand for a file whose weights cannot be read yet: it is listed, and only running it waits', async () => {
+    const path = await putModel(directory, 'base');
+    const store = await openStore();
+    await store.list();
+    await writeFile(path, modelFile({}, 'more weights'));
+    expect(await store.defaultInstalled()).toMatchObject({ name: 'base', memoryMb: expect.any(Number) });
+    await expect(store.defaultModel()).rejects.toMatchObject({ code: 'model-not-ready' });
+    await unlink(path);
+    await clock.advance(2000);
+    expect(await store.defaultInstalled()).toBeUndefined();
+  });
+
   it('stand for whatever there is when no default is installed', async () => {
     await putModel(directory, 'tiny.en', DIMENSIONS.tinyEnglish);
     await putModel(directory, 'mine', DIMENSIONS.medium);
@@ -245,6 +319,14 @@ describe('translation', () => {
       message: "No installed model can translate; ask for 'medium' by name to have it fetched.",
     });
     expect(downloads.asked).toEqual([]);
+  });
+
+  it('is refused with no other named when none can be had', async () => {
+    await putModel(directory, 'tiny.en', DIMENSIONS.tinyEnglish);
+    await expect((await openStore({ MODEL_DOWNLOAD: 'false' })).resolve('tiny.en', 'translate')).rejects.toMatchObject({
+      code: 'option-unsupported',
+      message: "The model 'tiny.en' cannot translate; no installed one can.",
+    });
   });
 
   it.each(['tiny.en', 'large-v3-turbo', 'distil-large-v3'])('is refused by %s, installed or not', async (name) => {
@@ -337,7 +419,10 @@ describe('downloads', () => {
   it('do not happen when they are switched off, nor for unknown names', async () => {
     const store = await openStore({ MODEL_DOWNLOAD: 'false' });
     await expect(store.resolve('base', 'transcribe')).rejects.toMatchObject({ code: 'model-unknown' });
-    await expect(store.resolve('whisper-1', 'transcribe')).rejects.toMatchObject({ code: 'model-unknown' });
+    await expect(store.resolve('whisper-1', 'transcribe')).rejects.toMatchObject({
+      code: 'model-unknown',
+      message: "The model 'whisper-1' is not installed on this server.",
+    });
     for (const name of ['nova-3', '', '../../etc/passwd', 'x'.repeat(1000)]) {
       await expect((await openStore()).resolve(name, 'transcribe')).rejects.toMatchObject({
         code: 'model-unknown',
@@ -387,6 +472,17 @@ describe('list and find', () => {
     });
     expect(await store.find('openai/whisper-medium')).toMatchObject({ installed: false, servedBy: 'medium' });
     expect(await store.find('nova-3')).toBeUndefined();
+  });
+
+  it('show only what is installed when nothing is fetched', async () => {
+    const store = await openStore({ MODEL_DOWNLOAD: 'false' });
+    expect(await store.list()).toEqual([]);
+    for (const name of ['large-v3', 'whisper-1']) expect(await store.find(name)).toBeUndefined();
+    await putModel(directory, 'tiny');
+    await clock.advance(2000);
+    const names = (await store.list()).map((row) => row.id);
+    expect(names).toEqual(expect.arrayContaining(['tiny', 'whisper-1']));
+    for (const name of names) expect((await store.resolve(name, 'transcribe')).name).toBe('tiny');
   });
 
   it('name the model to come while nothing is installed', async () => {
