@@ -36,7 +36,7 @@ export interface Transcriber {
   fetch(url: string, signal: AbortSignal): Promise<Recording>;
   /** Takes the recording over: it is released whatever happens. */
   transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run>;
-  /** One run for each channel, cached by itself. Takes the recording over likewise; whoever leaves one run aborts all. */
+  /** One run for each channel, cached by itself. Takes the recording over likewise. Whoever leaves one run must abort all. */
   transcribeChannels(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run[]>;
   models: { list(): Promise<ModelListing[]>; find(id: string): Promise<ModelListing | undefined> };
 }

@@ -21,7 +21,6 @@ describe('values', () => {
     'punctuate=2',
     'utt_split=abc',
     'utt_split=-1',
-    'utt_split=0',
     'utt_split=Infinity',
     'sample_rate=8000.5',
     'channels=0',

@@ -35,7 +35,8 @@ const PATHS = /^\/(?:v1\/(?:listen|auth|projects|status|speak|read|agent)|v2)(?:
 export function createDeepgramDialect(services: DialectServices): Dialect {
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
   describeRoutes(routes.openAPIRegistry);
-  for (const path of ['/v1/listen/*', '/v1/auth/*', '/v1/projects/*', '/v1/status/*', '/v2/*']) routes.use(path, tag);
+  for (const path of ['/v1/listen/*', '/v1/auth/*', '/v1/projects/*', '/v1/status/*', '/v2/*'])
+    routes.use(path, nameRequest);
   addListenRoutes(routes, services);
   addAccountRoutes(routes, services);
   const allowed = {
@@ -128,7 +129,7 @@ const keptRequest = z.object({ query: z.string(), cacheControl: z.string().nulla
 type KeptRequest = z.infer<typeof keptRequest>;
 const CALLBACK_REQUEST = new Request('http://callback/v1/listen', { method: 'POST' });
 
-const tag = createMiddleware<HttpEnvironment>(async (context, next) => {
+const nameRequest = createMiddleware<HttpEnvironment>(async (context, next) => {
   context.header('dg-request-id', requestUuid(context.var.requestId));
   await next();
 });

@@ -31,7 +31,7 @@ export const listenQuery = z.object({
   smart_format: flag('Punctuation, paragraphs, and dates, times, money, phone numbers as they are written. English.'),
   paragraphs: flag('Paragraphs and sentences. Implies `punctuate`.'),
   utterances: flag('The text in stretches between pauses.'),
-  utt_split: z.number().positive().default(0.8).openapi({ description: 'The pause between utterances, in seconds.' }),
+  utt_split: z.number().min(0).default(0.8).openapi({ description: 'The pause between utterances, in seconds.' }),
   multichannel: flag('Each channel transcribed by itself; at most 20.'),
   numerals: flag('Numbers in digits. English.'),
   measurements: flag('Units abbreviated. English.'),

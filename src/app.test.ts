@@ -1,0 +1,69 @@
+// Which route is mounted where, and who speaks for what no route settles.
+import { expect, test } from 'vitest';
+import { createApp } from './app.ts';
+import { FakeTranscriber, fakeServices, listingOf } from './dialects/dialect.cases.ts';
+import jfk from './dialects/openai/fixtures/jfk.json' with { type: 'json' };
+import { silentLog } from './lib/log.ts';
+import type { Transcript } from './transcript/transcript.ts';
+
+const transcriber = new FakeTranscriber(jfk as Transcript);
+transcriber.listings = [listingOf('tiny'), listingOf('default', 'tiny'), listingOf('whisper-1', 'tiny')];
+const app = createApp({
+  log: silentLog,
+  version: '1.2.3',
+  readiness: async () => ({ ready: true, reason: '', model: 'tiny' }),
+  dialects: fakeServices(transcriber),
+});
+
+function form(): FormData {
+  const body = new FormData();
+  body.append('model', 'whisper-1');
+  body.append('file', new File(['audio'], 'a.wav'));
+  return body;
+}
+
+test.each(['/v1/audio/transcriptions', '/audio/transcriptions', '/v1/audio/transcriptions/'])(
+  'OpenAI’s clients are answered at %s',
+  async (path) => {
+    const response = await app.request(path, { method: 'POST', body: form() });
+    expect(await response.json()).toMatchObject({ text: expect.stringContaining('Americans') });
+    expect(response.headers.get('dg-request-id')).toBeNull();
+    expect(response.headers.get('access-control-allow-origin')).toBe('*');
+  },
+);
+
+test.each(['/v1/listen', '/v1/listen/', '/v1/listen?model=nova-3'])(
+  'Deepgram’s clients are answered at %s',
+  async (path) => {
+    const headers = { origin: 'https://page.example' };
+    const response = await app.request(path, { method: 'POST', body: 'audio', headers });
+    expect(await response.json()).toMatchObject({ metadata: { channels: 1 } });
+    expect(response.headers.get('dg-request-id')).toBeTruthy();
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://page.example');
+  },
+);
+
+test.each(['/v1/models', '/models'])('both find their models at %s', async (path) => {
+  const body = await (await app.request(path)).json();
+  expect(body).toMatchObject({ object: 'list', data: [{ id: 'tiny' }, {}, {}], stt: [{ canonical_name: 'tiny' }] });
+});
+
+test.each([
+  ['/v1/none', {}, { error: { type: 'invalid_request_error' } }],
+  ['/v1/none', { authorization: 'Token k' }, { err_code: 'Not Found' }],
+  ['/v1/speak', {}, { err_code: 'Not Found' }],
+  ['/v1/projects/p/keys', {}, { err_code: 'Not Found' }],
+  ['/listen', {}, { error: {} }],
+])('%s with %j is unknown, in the words of whoever asks', async (path, headers, body) => {
+  const response = await app.request(path, { headers });
+  expect(response.status).toBe(404);
+  expect(await response.json()).toMatchObject(body);
+  expect(response.headers.get('x-request-id')).toMatch(/^req_/);
+  expect(response.headers.has('dg-error')).toBe('err_code' in body);
+});
+
+test('the description lists each route once', async () => {
+  const { paths } = (await (await app.request('/openapi.json')).json()) as { paths: Record<string, unknown> };
+  expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/v1/listen', '/v1/models', '/v1/audio/transcriptions']));
+  expect(Object.keys(paths)).not.toContain('/models');
+});
