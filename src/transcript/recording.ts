@@ -39,6 +39,8 @@ export interface Chunk {
   /** Where the stretch begins in the recording. */
   startMs: number;
   durationMs: number;
+  /** How much of its beginning the chunk before it holds, too: 0 or absent unless the cut had to be made inside speech. */
+  overlapBeforeMs?: number;
 }
 
 /** A recording decoded whole. `release` deletes what decoding wrote (nothing when the upload was such PCM already). */

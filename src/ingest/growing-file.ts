@@ -1,0 +1,79 @@
+// A file that one side still writes while another reads it. What is read is on disk, so whoever hears of it may open it;
+// and neither side waits for the other's pace, so nothing collects in memory.
+import { open } from 'node:fs/promises';
+
+/** What the writer says of its progress. */
+export class Growth {
+  #ending: { error?: unknown } | undefined;
+  #news = Promise.withResolvers<void>();
+
+  /** A whole file is one that does not grow any more. */
+  static ended(): Growth {
+    const growth = new Growth();
+    growth.end();
+    return growth;
+  }
+
+  /** More was written, or soon will be. */
+  grew(): void {
+    this.#news.resolve();
+    this.#news = Promise.withResolvers();
+  }
+
+  /** All was written. */
+  end(): void {
+    this.#ending = {};
+    this.#news.resolve();
+  }
+
+  /** Nothing of it is to be trusted. */
+  fail(error: unknown): void {
+    this.#ending = { error };
+    this.#news.resolve();
+  }
+
+  /** Whether all was written. Throws what writing failed with. */
+  get hasEnded(): boolean {
+    if (this.#ending && 'error' in this.#ending) throw this.#ending.error;
+    return this.#ending !== undefined;
+  }
+
+  /** Settles at the next of these calls. */
+  get news(): Promise<void> {
+    return this.#news.promise;
+  }
+}
+
+export interface GrowingFile {
+  path: string;
+  byteOffset: number;
+  /** Where it is known to end before the file does. */
+  byteLength?: number;
+  growth: Growth;
+}
+
+/** Blocks of one size, the last of what remains. A block is overwritten by the next. Ends early only when the writer fails. */
+export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncGenerator<Buffer> {
+  const handle = await open(file.path);
+  try {
+    const block = Buffer.alloc(blockBytes);
+    const endByte = file.byteLength === undefined ? Number.POSITIVE_INFINITY : file.byteOffset + file.byteLength;
+    let position = file.byteOffset;
+    while (position < endByte) {
+      // Both before reading: what was written in between is then read, or told of.
+      const { news } = file.growth;
+      const { hasEnded } = file.growth;
+      const { bytesRead } = await handle.read(block, 0, Math.min(blockBytes, endByte - position), position);
+      if (bytesRead === blockBytes || (hasEnded && bytesRead > 0)) {
+        yield block.subarray(0, bytesRead);
+        position += bytesRead;
+      } else if (hasEnded) {
+        return;
+      } else {
+        await news;
+      }
+    }
+  } finally {
+    await handle.close();
+  }
+}

@@ -1,0 +1,126 @@
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Chunk } from '../transcript/recording.ts';
+import { FRAME_MS } from './cut.ts';
+import { type GrowingFile, Growth } from './growing-file.ts';
+import { splitIntoChunks } from './split.ts';
+import { FRAME_BYTES, type VoiceActivity } from './voice-activity.ts';
+
+const SETTINGS = { CHUNK_SECONDS_MIN: 20, CHUNK_SECONDS_MAX: 28 };
+const never = new AbortController().signal;
+const seconds = (count: number) => count * 32_000;
+const speech = (byteLength: number) => Buffer.alloc(byteLength, 1);
+const silence = (byteLength: number) => Buffer.alloc(byteLength);
+
+let directory: string;
+let path: string;
+let closed: number;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'split-'));
+  path = join(directory, 'samples');
+  closed = 0;
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** Hears voice wherever the samples are not zero, and checks that it is asked whole frames. */
+const voiceActivity: Pick<VoiceActivity, 'listen'> = {
+  async listen() {
+    return {
+      async hear(samples) {
+        expect(samples.length % FRAME_BYTES).toBe(0);
+        return Array.from({ length: samples.length / FRAME_BYTES }, (_, index) => {
+          const hasVoice = samples[index * FRAME_BYTES] !== 0;
+          return { hasVoice, level: hasVoice ? 0.1 : 0 };
+        });
+      },
+      close: () => {
+        closed += 1;
+      },
+    };
+  },
+};
+
+async function split(file: Omit<GrowingFile, 'path'>): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  for await (const chunk of splitIntoChunks({ path, ...file }, voiceActivity, SETTINGS, never)) chunks.push(chunk);
+  expect(closed).toBe(1);
+  return chunks;
+}
+
+test('a chunk is where its samples are, and when', async () => {
+  await writeFile(path, Buffer.concat([Buffer.alloc(44, 1), silence(seconds(10.24)), speech(seconds(3.2))]));
+  expect(await split({ byteOffset: 44, growth: Growth.ended() })).toEqual([
+    { path, byteOffset: 44 + seconds(10.016), byteLength: seconds(3.424), startMs: 10_016, durationMs: 3_424 },
+  ]);
+});
+
+test('one that ends within a frame ends with the recording, in whole samples', async () => {
+  await writeFile(path, speech(seconds(1) + 101));
+  const [chunk] = await split({ byteOffset: 0, growth: Growth.ended() });
+  expect(chunk).toMatchObject({ byteOffset: 0, byteLength: seconds(1) + 100, durationMs: 1_003.125 });
+});
+
+test('what follows the samples in the file is not heard', async () => {
+  await writeFile(path, Buffer.concat([silence(seconds(1)), speech(seconds(1))]));
+  expect(await split({ byteOffset: 0, byteLength: seconds(1), growth: Growth.ended() })).toEqual([]);
+});
+
+test('a forced cut says how much both sides hold', async () => {
+  await writeFile(path, speech(seconds(40)));
+  const [first, second] = await split({ byteOffset: 0, growth: Growth.ended() });
+  expect(first).not.toHaveProperty('overlapBeforeMs');
+  expect(second?.overlapBeforeMs).toBe((first?.startMs ?? 0) + (first?.durationMs ?? 0) - (second?.startMs ?? 0));
+  expect(second?.overlapBeforeMs).toBeGreaterThan(1_000);
+});
+
+test('a chunk is there while the rest is still being decoded', async () => {
+  const growth = new Growth();
+  await writeFile(path, Buffer.concat([speech(seconds(24)), silence(seconds(3.2))]));
+  const chunks = splitIntoChunks({ path, byteOffset: 0, growth }, voiceActivity, SETTINGS, never)[
+    Symbol.asyncIterator
+  ]();
+  const first = chunks.next();
+  await appendFile(path, speech(seconds(2)));
+  growth.grew();
+  expect((await first).value).toMatchObject({ startMs: 0, durationMs: 24_000 + 7 * FRAME_MS });
+  growth.end();
+  expect((await chunks.next()).value?.startMs).toBe(24_000 + 3_200 - 7 * FRAME_MS);
+  expect((await chunks.next()).done).toBe(true);
+});
+
+test('the recording is heard to its end, however slowly its chunks are taken', async () => {
+  await writeFile(path, speech(seconds(600)));
+  const chunks = splitIntoChunks({ path, byteOffset: 0, growth: Growth.ended() }, voiceActivity, SETTINGS, never);
+  for await (const _chunk of chunks) {
+    await expect.poll(() => closed).toBe(1);
+    break;
+  }
+});
+
+test('what the writer or the caller fails with is thrown, and the listener closed', async () => {
+  await writeFile(path, speech(seconds(40)));
+  const growth = new Growth();
+  growth.fail(new Error('the decoder crashed'));
+  await expect(split({ byteOffset: 0, growth })).rejects.toThrow('the decoder crashed');
+  expect(closed).toBe(1);
+
+  const left = splitIntoChunks(
+    { path, byteOffset: 0, growth: Growth.ended() },
+    voiceActivity,
+    SETTINGS,
+    AbortSignal.abort(new Error('left')),
+  );
+  await expect(left[Symbol.asyncIterator]().next()).rejects.toThrow('left');
+  expect(closed).toBe(2);
+});
+
+test('leaving the iteration closes the listener', async () => {
+  await writeFile(path, speech(seconds(80)));
+  const growth = new Growth();
+  const chunks = splitIntoChunks({ path, byteOffset: 0, growth }, voiceActivity, SETTINGS, never);
+  for await (const _chunk of chunks) break;
+  growth.fail(new Error('nobody wants it'));
+  await expect.poll(() => closed).toBe(1);
+});

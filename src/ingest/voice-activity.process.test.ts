@@ -1,0 +1,230 @@
+// The real model in its process. Set-up (`node backends/setup.mjs test`) brings the model and the recorded speech.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pino } from 'pino';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { FakeClock, systemClock } from '../lib/clock.ts';
+import { Cutter, type Frame } from './cut.ts';
+import { FRAME_BYTES, VoiceActivity, type VoiceActivityParts } from './voice-activity.ts';
+
+const run = promisify(execFile);
+const never = new AbortController().signal;
+const SPEECH_PATH = join(import.meta.dirname, '../../build/test-audio/jfk.wav');
+const WAV_HEADER_BYTES = 44;
+const BLOCK_BYTES = 32 * FRAME_BYTES;
+
+let directory: string;
+let speech: Buffer;
+let opened: VoiceActivity[] = [];
+let logged: { msg: string; said?: string; recordings?: number }[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'voice-'));
+  const samples = (await readFile(SPEECH_PATH)).subarray(WAV_HEADER_BYTES);
+  speech = samples.subarray(0, samples.length - (samples.length % FRAME_BYTES));
+});
+afterEach(async () => {
+  await Promise.all(opened.map((voiceActivity) => voiceActivity.close()));
+  expect(await detectors()).toEqual([]);
+  opened = [];
+  logged = [];
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+function open(parts: Partial<VoiceActivityParts> = {}): VoiceActivity {
+  const log = pino({ level: 'warn' }, { write: (line: string) => logged.push(JSON.parse(line)) });
+  const voiceActivity = new VoiceActivity({ log, clock: systemClock, ...parts });
+  opened.push(voiceActivity);
+  return voiceActivity;
+}
+
+/** The processes with the model that are ours. */
+async function detectors(): Promise<number[]> {
+  const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,args=']);
+  return [...stdout.matchAll(/^ *(\d+) +(\d+) .*voice-detector/gm)]
+    .filter(([, , parent]) => Number(parent) === process.pid)
+    .map(([, pid]) => Number(pid));
+}
+
+async function hearAll(voiceActivity: VoiceActivity, samples: Buffer): Promise<Frame[]> {
+  const listener = await voiceActivity.listen(never);
+  const frames: Frame[] = [];
+  for (let at = 0; at < samples.length; at += BLOCK_BYTES) {
+    frames.push(...(await listener.hear(samples.subarray(at, at + BLOCK_BYTES))));
+  }
+  listener.close();
+  return frames;
+}
+
+const voiceOf = (frames: Frame[]) => frames.map(({ hasVoice }) => (hasVoice ? '#' : '.')).join('');
+
+/** Samples made by ffmpeg's signal generators. */
+async function make(source: string): Promise<Buffer> {
+  const path = join(directory, 'made.s16le');
+  await run('ffmpeg', [
+    '-v',
+    'error',
+    '-y',
+    '-f',
+    'lavfi',
+    '-i',
+    source,
+    '-ac',
+    '1',
+    '-ar',
+    '16000',
+    '-f',
+    's16le',
+    path,
+  ]);
+  const samples = await readFile(path);
+  return samples.subarray(0, samples.length - (samples.length % FRAME_BYTES));
+}
+
+const MUSIC =
+  "aevalsrc='0.2*sin(440*PI*t)*(0.6+0.4*sin(4*PI*t))+0.15*sin(554.36*PI*t)+0.15*sin(658.5*PI*t)*gt(sin(PI*t),0)':s=16000:d=20";
+
+test('speech is heard where it is, and its pauses are', async () => {
+  const frames = await hearAll(open(), speech);
+  // "And so my fellow Americans / ask not / what your country can do for you / ask what you can do for your country."
+  const phrases = [...voiceOf(frames).matchAll(/#+(?:\.{1,6}#+)*/g)].map(({ 0: phrase, index }) => [
+    index * 0.032,
+    (index + phrase.length) * 0.032,
+  ]);
+  const expected = [
+    [0.3, 2.3],
+    [3.3, 4.4],
+    [5.4, 7.7],
+    [8.2, 10.5],
+  ];
+  expect(phrases).toHaveLength(expected.length);
+  for (const [index, [start = 0, end = 0]] of expected.entries()) {
+    expect(Math.abs(Number(phrases[index]?.[0]) - start)).toBeLessThan(0.25);
+    expect(Math.abs(Number(phrases[index]?.[1]) - end)).toBeLessThan(0.25);
+  }
+  expect(logged).toEqual([]);
+});
+
+test.for<[string, string]>([
+  ['silence', 'anullsrc=r=16000:cl=mono,atrim=duration=20'],
+  ['white noise', 'anoisesrc=color=white:amplitude=0.3:duration=20:sample_rate=16000'],
+  ['a room tone', 'anoisesrc=color=pink:amplitude=0.01:duration=20:sample_rate=16000'],
+  ['a hum', 'sine=frequency=50:duration=20:sample_rate=16000'],
+  ['chords', MUSIC],
+])('%s has no voice', async ([, source]) => {
+  expect(voiceOf(await hearAll(open(), await make(source)))).not.toContain('#');
+});
+
+test('recordings heard at the same time do not disturb each other, nor do those before', async () => {
+  const voiceActivity = open();
+  const noise = await make('anoisesrc=color=white:amplitude=0.3:duration=11:sample_rate=16000');
+  const alone = voiceOf(await hearAll(voiceActivity, speech));
+  const together = await Promise.all(
+    [speech, noise, speech, noise, speech].map((samples) => hearAll(voiceActivity, samples)),
+  );
+  expect(together.map((frames) => voiceOf(frames) === alone)).toEqual([true, false, true, false, true]);
+  expect(voiceOf(await hearAll(voiceActivity, speech))).toBe(alone);
+  expect(await detectors()).toHaveLength(1);
+});
+
+test('what goes on and on is heard in the same memory', async () => {
+  const voiceActivity = open();
+  const word = speech.subarray(170 * FRAME_BYTES, 234 * FRAME_BYTES); // two seconds without a pause
+  const listener = await voiceActivity.listen(never);
+  for (let count = 0; count < 20; count += 1) await listener.hear(word);
+  const [pid] = await detectors();
+  const residentKb = async () => Number((await run('ps', ['-o', 'rss=', '-p', String(pid)])).stdout);
+  const before = await residentKb();
+  let voiced = 0;
+  for (let count = 0; count < 300; count += 1)
+    voiced += (await listener.hear(word)).filter((frame) => frame.hasVoice).length;
+  expect(voiced).toBeGreaterThan(300 * 50);
+  expect((await residentKb()) - before).toBeLessThan(20_000); // ten minutes are 38 MB
+  listener.close();
+});
+
+test.for<[string, () => Promise<string>, RegExp]>([
+  ['no model', async () => join(directory, 'none.onnx'), /There is no model at .*none\.onnx/],
+  [
+    'a damaged model, over which the library aborts',
+    async () => {
+      const path = join(directory, 'damaged.onnx');
+      await writeFile(path, Buffer.alloc(100_000, 7));
+      return path;
+    },
+    /Ort::Exception/,
+  ],
+])('with %s speech is heard by loudness, which is said once', async ([, prepare, reason]) => {
+  const voiceActivity = open({ modelPath: await prepare() });
+  for (let round = 0; round < 2; round += 1) {
+    const frames = await hearAll(voiceActivity, Buffer.concat([Buffer.alloc(BLOCK_BYTES), speech]));
+    expect(voiceOf(frames.slice(0, 32))).not.toContain('#');
+    expect(frames.filter(({ hasVoice }) => hasVoice).length).toBeGreaterThan(150);
+  }
+  expect(logged).toEqual([expect.objectContaining({ msg: expect.stringMatching(/not available: .*by loudness/) })]);
+  expect(logged[0]?.said).toMatch(reason);
+});
+
+test('a process that dies leaves its recordings to loudness, and the next recording gets another', async () => {
+  const voiceActivity = open();
+  const alone = voiceOf(await hearAll(voiceActivity, speech));
+  const listener = await voiceActivity.listen(never);
+  const frames = await listener.hear(speech.subarray(0, BLOCK_BYTES));
+  const [pid] = await detectors();
+  assert(pid !== undefined);
+  const hearing = listener.hear(speech.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES));
+  process.kill(pid, 'SIGKILL');
+  frames.push(...(await hearing), ...(await listener.hear(speech.subarray(2 * BLOCK_BYTES))));
+  listener.close();
+  expect(frames).toHaveLength(speech.length / FRAME_BYTES);
+  const cutter = new Cutter({ CHUNK_SECONDS_MIN: 20, CHUNK_SECONDS_MAX: 28 });
+  for (const frame of frames) expect(cutter.push(frame)).toBeUndefined();
+  expect(cutter.end()?.endFrame).toBeGreaterThan(300);
+  await expect
+    .poll(() => logged.map(({ msg }) => msg))
+    .toEqual([expect.stringMatching(/^voice activity detection failed/)]);
+
+  expect(voiceOf(await hearAll(voiceActivity, speech))).toBe(alone);
+  expect(logged).toHaveLength(1);
+});
+
+test('a process that hangs is not waited for', async () => {
+  const clock = new FakeClock();
+  const voiceActivity = open({ clock });
+  const listener = await voiceActivity.listen(never);
+  await listener.hear(speech.subarray(0, BLOCK_BYTES));
+  const [pid] = await detectors();
+  assert(pid !== undefined);
+  process.kill(pid, 'SIGSTOP');
+  const hearing = listener.hear(speech.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES));
+  await clock.advance(30_000);
+  expect(await hearing).toHaveLength(32);
+  listener.close();
+});
+
+test('closing lets go of whoever still listens', async () => {
+  const voiceActivity = open();
+  const listener = await voiceActivity.listen(never);
+  const hearing = listener.hear(speech);
+  await voiceActivity.close();
+  expect(await hearing).toHaveLength(speech.length / FRAME_BYTES);
+  expect(await listener.hear(speech)).toHaveLength(speech.length / FRAME_BYTES);
+  expect(logged).toEqual([]);
+});
+
+test('so many may listen at a time; the next waits its turn, or leaves', async () => {
+  const voiceActivity = open();
+  const listeners = await Promise.all(Array.from({ length: 64 }, () => voiceActivity.listen(never)));
+  const leaving = new AbortController();
+  const left = voiceActivity.listen(leaving.signal);
+  const waiting = voiceActivity.listen(never);
+  leaving.abort(new Error('left'));
+  await expect(left).rejects.toThrow('left');
+  listeners[0]?.close();
+  listeners[0]?.close();
+  (await waiting).close();
+});

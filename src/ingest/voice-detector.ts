@@ -1,0 +1,75 @@
+// A program, not a part: runs Silero's voice activity model for voice-activity.ts. In a process of its own because the model
+// computes for 10 s over an hour of audio, and because native code that fails, be it over a damaged model file, takes its
+// whole process with it. Its argument is the model's path; it says `ready`, then answers each question in the order they came.
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Answer, Question } from './voice-activity.ts';
+
+interface Vad {
+  acceptWaveform(samples: Float32Array): void;
+  isDetected(): boolean;
+  flush(): void;
+  clear(): void;
+  reset(): void;
+}
+
+const WINDOW_SAMPLES = 512;
+/** Memory of recordings that ended is kept for the next ones: 8 MB each, and 40 ms to make. */
+const IDLE_MAX = 4;
+
+const [, , model = ''] = process.argv;
+if (!existsSync(model)) {
+  console.error(`There is no model at ${model}. Run: node backends/setup.mjs start`);
+  process.exit(1);
+}
+const { Vad } = createRequire(import.meta.url)('sherpa-onnx-node') as { Vad: new (...parameters: unknown[]) => Vad };
+
+// The library would join windows to speech itself, and tell only when it has ended. With next to no minimum it tells for each
+// window whether there is voice in it (more than 0.5 begins it, less than 0.35 ends it).
+const MINIMUM_SECONDS = 0.000_01;
+const sileroVad = {
+  model,
+  threshold: 0.5,
+  minSilenceDuration: MINIMUM_SECONDS,
+  minSpeechDuration: MINIMUM_SECONDS,
+  maxSpeechDuration: 3_600,
+  windowSize: WINDOW_SAMPLES,
+};
+const createVad = () => new Vad({ sileroVad, sampleRate: 16_000, numThreads: 1, debug: false }, 1);
+
+const idle: Vad[] = [createVad()];
+const listening = new Map<number, Vad>();
+
+function detect(vad: Vad, bytes: Uint8Array): Uint8Array {
+  const integers = new Int16Array(new Uint8Array(bytes).buffer);
+  const samples = new Float32Array(integers.length);
+  for (let at = 0; at < samples.length; at += 1) samples[at] = Number(integers[at]) / 32_768;
+  const voice = new Uint8Array(samples.length / WINDOW_SAMPLES);
+  for (const index of voice.keys()) {
+    vad.acceptWaveform(samples.subarray(index * WINDOW_SAMPLES, (index + 1) * WINDOW_SAMPLES));
+    if (!vad.isDetected()) continue;
+    voice[index] = 1;
+    // Or it would collect the samples of whatever goes on and on.
+    vad.flush();
+    vad.clear();
+  }
+  return voice;
+}
+
+process.on('message', ({ recording, samples }: Question) => {
+  if (samples) {
+    const vad = listening.get(recording) ?? idle.pop() ?? createVad();
+    listening.set(recording, vad);
+    process.send?.({ recording, voice: detect(vad, samples) } satisfies Answer);
+    return;
+  }
+  const vad = listening.get(recording);
+  listening.delete(recording);
+  if (!vad || idle.length >= IDLE_MAX) return;
+  vad.reset();
+  idle.push(vad);
+});
+process.on('disconnect', () => process.exit());
+// A terminal's Ctrl-C is for the server, which may still finish what it has.
+process.on('SIGINT', () => {});
+process.send?.('ready');
