@@ -123,6 +123,7 @@ export const listingOf = (id: string, servedBy = id, rest: Partial<ModelListing>
   servedBy,
   uuid: `00000000-0000-4000-8000-${createHash('md5').update(servedBy).digest('hex').slice(0, 12)}`,
   languages: ['en', 'es', 'zh', 'yue'],
+  timestamps: true,
   ...rest,
 });
 

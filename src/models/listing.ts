@@ -17,6 +17,8 @@ export interface ModelListing {
   uuid: string;
   /** Whisper codes. */
   languages: string[];
+  /** False when it cannot say when what was said. */
+  timestamps: boolean;
 }
 
 export function listing(id: string, servedBy: string, model: InstalledModel | undefined): ModelListing {
@@ -28,6 +30,7 @@ export function listing(id: string, servedBy: string, model: InstalledModel | un
     servedBy,
     uuid: nameUuid(`${servedBy} ${model?.bytes ?? published?.bytes ?? 0}`),
     languages: languagesOf(servedBy, (model ?? published)?.multilingual ?? false),
+    timestamps: (model ?? published)?.timestamps ?? true,
   };
 }
 

@@ -58,7 +58,7 @@ export async function readRequest(
     callback,
     tags: query.tag,
     extra: Object.fromEntries(query.extra.map((item) => splitOnce(item))),
-    warnings: [...ineffective(query), ...dropped.map((term) => unheard(term, query))].slice(0, WARNINGS_MAX),
+    warnings: [...ineffective(query, model), ...dropped.map((term) => unheard(term, query))].slice(0, WARNINGS_MAX),
   };
 }
 
@@ -167,9 +167,10 @@ function isSummarized({ summarize }: ListenQuery): boolean {
   return summarize !== undefined && summarize !== 'false';
 }
 
-function ineffective(query: ListenQuery): Warning[] {
+function ineffective(query: ListenQuery, { timestamps }: ModelListing): Warning[] {
   const { encoding } = query;
   const asked: [parameter: string, isAsked: boolean, message: string][] = [
+    ['model', !timestamps, 'This model cannot say when a word was said: the times are not to be relied on.'],
     ['diarize', query.diarize, 'Speakers are not told apart here.'],
     ['diarize_model', query.diarize_model !== undefined, 'Speakers are not told apart here.'],
     ['diarize_version', query.diarize_version !== undefined, 'Speakers are not told apart here.'],

@@ -35,7 +35,7 @@ export async function readRequest(
 ): Promise<{ request: OpenAIRequest; recording: Recording }> {
   const { transcriber, limits } = services;
   const judge = async (fields: Fields, model: string) => {
-    await findModel(model, transcriber);
+    refuseTimes(fields, await findModel(model, transcriber));
     return interpret(fields, model, task, headers.get('cache-control'));
   };
   const form = await readMultipart(body, headers, {
@@ -70,6 +70,17 @@ async function findModel(id: string, { models }: DialectServices['transcriber'])
   throw new GatewayError('model-unknown', `The model \`${id}\` does not exist or you do not have access to it.`, {
     field: 'model',
   });
+}
+
+const FORMATS_WITH_TIMES: ResponseFormat[] = ['srt', 'vtt', 'verbose_json'];
+
+function refuseTimes({ response_format: format }: Fields, { id, timestamps }: ModelListing): void {
+  if (timestamps || !FORMATS_WITH_TIMES.includes(format as ResponseFormat)) return;
+  throw new GatewayError(
+    'option-unsupported',
+    `response_format '${format}' is not compatible with model '${id}', which gives no times.`,
+    { field: 'response_format' },
+  );
 }
 
 function interpret(fields: Fields, model: string, task: Task, cacheControl: string | null): OpenAIRequest {

@@ -225,6 +225,7 @@ test('a model has a time in whole seconds', () => {
     servedBy: 'base',
     uuid: 'u',
     languages: ['en'],
+    timestamps: true,
   };
   expect(modelEntry(listing)).toEqual({
     id: 'whisper-1',

@@ -27,6 +27,7 @@ const listing = (id: string, installed = true) => ({
   servedBy: 'base',
   uuid: 'u',
   languages: ['en'],
+  timestamps: true,
 });
 const final = { type: 'transcript-final', transcript: jfk } as const;
 const draft = { type: 'segment-draft', startMs: 0, endMs: 10_500, text: jfk.segments[0]?.text ?? '' } as const;
@@ -73,6 +74,15 @@ describe('the form', () => {
     expect(transcriber.requests).toHaveLength(2);
     expect(transcriber.requests[0]).toEqual(transcriber.requests[1]);
     expect(transcriber.uploads[0]).toBe(transcriber.uploads[1]);
+  });
+
+  test('may not ask for times where the model gives none', async () => {
+    transcriber.listings = [{ ...listing('distil-large-v2'), timestamps: false }];
+    const ask = (format: string) => post([['model', 'distil-large-v2'], ['response_format', format], FILE]);
+    for (const format of ['srt', 'vtt', 'verbose_json']) {
+      expect(await errorOf(await ask(format))).toMatchObject({ param: 'response_format', code: 'unsupported_value' });
+    }
+    expect((await ask('json')).status).toBe(200);
   });
 
   test('becomes a request in our words', async () => {
