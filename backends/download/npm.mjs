@@ -7,7 +7,11 @@ import { check, createWatchdog, discard, publish, rethrowStorage, sizeOf } from 
 
 /** Long: npm retries by itself, and nothing shows meanwhile. */
 const STALL_TIMEOUT_MS = 90_000;
+/** How long npm is left alone after it got nothing at all: what keeps one package away keeps all away. */
+const REST_MS = 4 * 60_000;
 const POLL_MS = 250;
+
+let restsUntilMs = 0;
 
 /** @typedef {import('../download.mjs').DownloadOptions} DownloadOptions */
 /** @typedef {import('../download.mjs').NpmSource} NpmSource */
@@ -45,15 +49,17 @@ export async function fromNpm(source, target, options) {
  * @returns {Promise<string>} path of the tarball
  */
 async function pack({ npmPackage }, folder, options) {
+  if (restsUntilMs > performance.now()) throw new Error('npm got no answer before');
   const cache = join(folder, 'cache');
   const watchdog = createWatchdog(options);
-  watchdog.expectWithin(STALL_TIMEOUT_MS, 'npm stalled');
+  const expectMore = () => watchdog.expectWithin(options.stallTimeoutMs ?? STALL_TIMEOUT_MS, 'npm stalled');
+  expectMore();
   let receivedBytes = 0;
   const poll = setInterval(async () => {
     const nowBytes = await folderBytes(join(cache, '_cacache', 'tmp'));
     if (nowBytes <= receivedBytes) return;
     receivedBytes = nowBytes;
-    watchdog.expectWithin(STALL_TIMEOUT_MS, 'npm stalled');
+    expectMore();
     options.onProgress?.({ receivedBytes, totalBytes: undefined, source: `npm package ${npmPackage}` });
   }, POLL_MS);
   try {
@@ -61,7 +67,10 @@ async function pack({ npmPackage }, folder, options) {
     const manner = ['--ignore-scripts', '--loglevel=error', '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
     await run('npm', ['pack', npmPackage, ...where, ...manner], { signal: watchdog.signal });
   } catch (error) {
-    throw watchdog.signal.aborted ? watchdog.signal.reason : error;
+    options.signal?.throwIfAborted();
+    if (!watchdog.signal.aborted) throw error;
+    if (receivedBytes === 0) restsUntilMs = performance.now() + REST_MS;
+    throw watchdog.signal.reason;
   } finally {
     clearInterval(poll);
     watchdog.stop();
