@@ -1,6 +1,6 @@
-// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run; `image`
-// fetches only what a container image takes along. Each step is skipped when already true and may be interrupted anywhere.
-// Plain JavaScript without dependencies, because it is what installs them, on any Node from 18 on.
+// Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run, `check`
+// before the check; `image` fetches only what a container image takes along. Each step is skipped when already true and may be
+// interrupted anywhere. Plain JavaScript without dependencies, because it is what installs them, on any Node from 18 on.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stopRunning } from './command.mjs';
@@ -9,21 +9,28 @@ import { ensureDependencies } from './steps/dependencies.mjs';
 import { ensureDocsPage } from './steps/docs-page.mjs';
 import { ensureEngine } from './steps/engine.mjs';
 import { ensureDefaultModel, ensureTestModels } from './steps/models.mjs';
-import { ensurePrograms } from './steps/programs.mjs';
+import { ensureFfmpeg } from './steps/programs.mjs';
 import { createTerminal, SetupError } from './steps/terminal.mjs';
-import { ensureTestMaterial } from './steps/test-material.mjs';
+import { ensureSdks, ensureSpeech } from './steps/test-material.mjs';
 import { ensureVoiceModel } from './steps/voice-model.mjs';
 
 const NODE_MAJOR_MIN = 18;
+
+/** What people type to get each mode. */
+const COMMANDS = {
+  start: 'npm start',
+  test: 'npm test',
+  check: 'npm run check',
+  image: 'node backends/setup.mjs image',
+};
 
 const terminal = createTerminal(process.stdout);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 async function main() {
-  const mode = process.argv[2];
-  if (mode !== 'start' && mode !== 'test' && mode !== 'image') {
-    throw new SetupError('Run: node backends/setup.mjs start (or test, or image)');
-  }
+  const mode = askedMode();
+  if (!mode)
+    throw new SetupError(`Run: node backends/setup.mjs start (or ${Object.keys(COMMANDS).slice(1).join(', or ')})`);
   if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
     throw new SetupError(
       `Node ${process.versions.node} is too old. Install Node ${NODE_MAJOR_MIN} or newer: https://nodejs.org/en/download`,
@@ -39,12 +46,13 @@ async function main() {
 async function setUp(context) {
   if (context.mode === 'image') return ensureSmallFiles(context);
   await ensureDependencies(context);
-  await ensurePrograms(context, ['ffmpeg', 'ffprobe']);
-  context.terminal.done('ffmpeg');
+  if (context.mode === 'check') return ensureSdks(context);
+  await ensureFfmpeg(context);
   const device = await ensureEngine(context);
   if (context.mode === 'test') {
     await ensureTestModels(context);
-    await ensureTestMaterial(context);
+    await ensureSdks(context);
+    await ensureSpeech(context);
   } else {
     await ensureDefaultModel(context, device);
   }
@@ -55,6 +63,12 @@ async function setUp(context) {
 async function ensureSmallFiles(context) {
   await ensureVoiceModel(context);
   await ensureDocsPage(context);
+}
+
+/** @returns {import('./steps/context.mjs').Context['mode'] | undefined} */
+function askedMode() {
+  const modes = /** @type {(keyof typeof COMMANDS)[]} */ (Object.keys(COMMANDS));
+  return modes.find((mode) => mode === process.argv[2]);
 }
 
 function sayOnce() {
@@ -68,7 +82,7 @@ function sayOnce() {
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.once(signal, () => {
     stopRunning();
-    terminal.fail(`Interrupted. Run it again to go on: npm ${process.argv[2] ?? 'start'}`);
+    terminal.fail(`Interrupted. Run it again to go on: ${COMMANDS[askedMode() ?? 'start']}`);
     process.exit(1);
   });
 }

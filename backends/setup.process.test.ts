@@ -1,6 +1,7 @@
 // Runs setup as people do, in a folder of its own, on a machine made of stand-ins: the PATH holds only what a test puts there.
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { arch, cpus, tmpdir } from 'node:os';
@@ -18,6 +19,8 @@ let server: Server;
 let base: string;
 /** Addresses asked for. */
 let asked: string[];
+/** What lies at an address; weights lie at every other. */
+let files: Map<string, Buffer>;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'setup-'));
@@ -25,15 +28,16 @@ beforeEach(async () => {
   await mkdir(programs, { recursive: true });
   for (const name of BORROWED) await symlink(String(findProgram(name, process.env)), join(programs, name));
   await writeProgram('node', `exec ${process.execPath} "$@"`);
-  for (const name of ['ffmpeg', 'ffprobe', 'whisper-server']) await writeProgram(name, 'exit 0');
+  for (const name of ['ffmpeg', 'whisper-server']) await writeProgram(name, 'exit 0');
   await writeProgram('npm', 'echo npm was asked for "$@" >> npm.log; exit 1');
   await cp(import.meta.dirname, join(root, 'backends'), { recursive: true });
 
   asked = [];
+  files = new Map();
   server = createServer((request, response) => {
     asked.push(String(request.url));
     if (request.url?.startsWith('/missing')) response.writeHead(404).end();
-    else response.end(WEIGHTS);
+    else response.end(files.get(String(request.url)) ?? WEIGHTS);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -72,11 +76,24 @@ async function writeInstalled() {
   await writeFileIn('node_modules/.bin/node', '');
 }
 
-async function writeCatalogue(paths: Record<string, string>) {
-  const model = (path: string) => ({ bytes: WEIGHTS.length, memoryMb: 1000, sources: [{ url: base + path }] });
-  const models = Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, model(path)]));
+/** Runs before setup does. */
+const withScript = (script: string) => ({
+  NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(script)}`,
+});
+const withMemoryMb = (memoryMb: number) => withScript(`process.constrainedMemory = () => ${memoryMb * 2 ** 20}`);
+
+async function writeCatalogue(paths: Record<string, string>, memoryMb: Record<string, number> = {}) {
+  const models = Object.fromEntries(
+    Object.entries({ ...paths, huge: '/huge' }).map(([name, path]) => [
+      name,
+      { bytes: WEIGHTS.length, memoryMb: 1000, sources: [{ url: base + path }] },
+    ]),
+  );
+  for (const [name, figure] of Object.entries({ huge: 50_000, ...memoryMb })) {
+    Object.assign(models[name] ?? {}, { memoryMb: figure });
+  }
   await writeJson('src/models/catalogue.json', {
-    models: { ...models, huge: { ...model('/huge'), memoryMb: 50_000 } },
+    models,
     defaults: { gpu: ['huge', 'best', 'good'], cpu: ['good', 'small'] },
     tests: ['small', 'good'],
     aliases: { 'whisper-1': 'default', nice: 'good' },
@@ -106,6 +123,8 @@ async function expectSuccess(mode?: string, environment?: NodeJS.ProcessEnv) {
   return lines;
 }
 
+const npmCalls = async () => (await readFile(join(root, 'npm.log'), 'utf8')).trim().split('\n').length;
+
 const installedModels = async () =>
   (await readdir(join(root, 'models'))).filter((name) => name.endsWith('.bin')).sort();
 
@@ -132,14 +151,26 @@ describe('steps', () => {
     await expectFailure(/^✗ Run: node backends\/setup\.mjs start/, 'begin');
   });
 
-  test('without the page script or the voice activity model the server may start', async () => {
+  test('without the page script or the voice activity model the server may start; a day long they are not asked for', async () => {
     for (const folder of ['docs', 'voice']) await rm(join(root, 'build', folder), { recursive: true });
-    const lines = await expectSuccess();
-    const warnings = lines.filter((line) => line.startsWith('!'));
-    expect(warnings).toEqual([
-      expect.stringMatching(/^! Speech is told from silence by loudness alone: silero_vad_v6\.onnx could not be downl/),
-      expect.stringMatching(/^! \/docs stays without its page: scalar\.js could not be downloaded/),
+    const warnings = async () => (await expectSuccess()).filter((line) => line.startsWith('!'));
+    const missing = 'could not be downloaded: npm package';
+    expect(await warnings()).toEqual([
+      expect.stringContaining(`Speech is told from silence by loudness alone: silero_vad_v6.onnx ${missing}`),
+      expect.stringContaining(`/docs stays without its page: scalar.js ${missing}`),
     ]);
+    const again = 'could not be downloaded. It is tried again in a day, or with: node backends/setup.mjs image';
+    expect(await warnings()).toEqual([
+      `! Speech is told from silence by loudness alone: silero_vad_v6.onnx ${again}`,
+      `! /docs stays without its page: scalar.js ${again}`,
+    ]);
+    expect(await npmCalls()).toBe(2);
+    await expectSuccess('image');
+    expect(await npmCalls()).toBe(4);
+    const dayAgoMs = Date.now() - 25 * 60 * 60_000;
+    await writeJson('build/unavailable.json', { 'silero_vad_v6.onnx': Date.now(), 'scalar.js': dayAgoMs });
+    await warnings();
+    expect(await npmCalls()).toBe(5);
   });
 
   test('an image takes along what needs no machine', async () => {
@@ -147,10 +178,18 @@ describe('steps', () => {
     expect(await expectSuccess('image')).toEqual(['✓ voice activity model', '✓ docs page']);
   });
 
+  test('a check needs packages and nothing of the machine', async () => {
+    await rm(join(programs, 'ffmpeg'));
+    await rm(join(programs, 'whisper-server'));
+    expect(await expectSuccess('check')).toEqual(['✓ dependencies', "✓ vendors' SDKs"]);
+    await rm(join(root, 'compat-tests', 'node_modules'), { recursive: true });
+    await expectFailure(/npm ci --prefix .*compat-tests$/, 'check');
+  });
+
   test('two at once take turns, and one that is stopped hands over', async () => {
     await rm(join(root, 'node_modules'), { recursive: true });
     await writeProgram('npm', 'sleep 60 & echo $! > sleep.pid; wait');
-    const first = setUp();
+    const first = setUp('check');
     await first.saying(/npm ci/);
     const second = setUp();
     await second.saying(/waiting for another setup/);
@@ -159,7 +198,7 @@ describe('steps', () => {
     first.kill('SIGTERM');
     const { code, lines } = await first.ended;
     expect(code).toBe(1);
-    expect(lines.at(-1)).toBe('✗ Interrupted. Run it again to go on: npm start');
+    expect(lines.at(-1)).toBe('✗ Interrupted. Run it again to go on: npm run check');
     expect((await second.ended).code).toBe(0);
     // npm's own children end with it: they would write into what the next run replaces.
     expect(() => process.kill(sleeper, 0)).toThrow('ESRCH');
@@ -247,20 +286,30 @@ describe('dependencies', () => {
 
 describe('programs', () => {
   test('of an unknown system are named', async () => {
-    await rm(join(programs, 'ffprobe'));
-    await expectFailure(/^✗ ffprobe is missing\. Install ffprobe with your package manager\.$/);
+    await rm(join(programs, 'ffmpeg'));
+    await expectFailure(/^✗ ffmpeg is missing\. Install ffmpeg with your package manager\.$/);
   });
 
   test('of another package manager come with its command', async () => {
-    for (const name of ['ffmpeg', 'ffprobe']) await rm(join(programs, name));
+    await rm(join(programs, 'ffmpeg'));
     await writeProgram('dnf', 'exit 1');
-    await expectFailure(/^✗ ffmpeg and ffprobe are missing\. Run: sudo dnf install -y ffmpeg-free$/);
+    await expectFailure(/^✗ ffmpeg is missing\. Run: sudo dnf install -y ffmpeg-free$/);
   });
 
   test('that apt cannot install come with its command', async () => {
-    for (const name of ['ffmpeg', 'ffprobe']) await rm(join(programs, name));
+    await rm(join(programs, 'ffmpeg'));
     await writeProgram('apt-get', 'echo E: no such package >&2; exit 100');
     await expectFailure(/Run: sudo apt-get update && sudo apt-get install -y ffmpeg$/);
+  });
+
+  test('FFMPEG_BIN is taken as it is, and must be a program', async () => {
+    await rm(join(programs, 'ffmpeg'));
+    await writeProgram('other', 'exit 0');
+    expect(await expectSuccess('start', { FFMPEG_BIN: join(programs, 'other') })).toContain('✓ ffmpeg');
+    expect(await expectSuccess('start', { FFMPEG_BIN: 'other' })).toContain('✓ ffmpeg');
+    await expectFailure(/^✗ FFMPEG_BIN=another is no program that can be run\. .*env -u FFMPEG_BIN npm test$/, 'test', {
+      FFMPEG_BIN: 'another',
+    });
   });
 });
 
@@ -303,7 +352,13 @@ describe('models', () => {
   test('DEFAULT_MODEL names one of the catalogue, an alias, or a file of the user', async () => {
     expect(await expectSuccess('start', { DEFAULT_MODEL: 'small' })).toContain('✓ model: small');
     expect(await expectSuccess('start', { DEFAULT_MODEL: 'nice' })).toContain('✓ model: good');
-    expect(await expectSuccess('start', { DEFAULT_MODEL: 'whisper-1' })).toContain('✓ model: good');
+    for (const DEFAULT_MODEL of ['whisper-1', 'OpenAI/Whisper-1', 'openai/whisper-good', 'ggml-good.bin', ' ']) {
+      expect(await expectSuccess('start', { DEFAULT_MODEL })).toContain('✓ model: good');
+    }
+    await writeFileIn('models/ggml-whisper-small.bin', WEIGHTS);
+    for (const DEFAULT_MODEL of ['whisper-small', 'ggml-whisper-small.bin']) {
+      expect(await expectSuccess('start', { DEFAULT_MODEL })).toContain('✓ model: whisper-small');
+    }
     await writeFileIn('elsewhere/ggml-mine.bin', WEIGHTS);
     const mine = { DEFAULT_MODEL: 'mine', MODELS_DIR: 'elsewhere' };
     expect(await expectSuccess('start', mine)).toContain('✓ model: mine');
@@ -330,6 +385,31 @@ describe('models', () => {
     await writeProgram('nvidia-smi', 'echo 24564; echo 8192');
     expect(await expectSuccess()).toContain('✓ model: best');
     expect(await expectSuccess('start', { DEVICES: 'cpu:0,cpu:1' })).toContain('✓ model: good');
+    // Also when a larger one lies there already.
+    await writeCatalogue({ best: '/best', good: '/good', small: '/small' }, { best: 24_565 });
+    expect(await expectSuccess()).toContain('✓ model: good');
+    await writeCatalogue({ best: '/best', good: '/good' }, { best: 24_565, good: 30_000 });
+    await expectFailure(
+      /^✗ The smallest default model needs 24565 MB of memory, and the largest GPU has 24564 MB\. Leave it out: DEVICES=cpu/,
+    );
+  });
+
+  test('a GPU without memory of its own has that of the system', async () => {
+    await writeProgram('nvidia-smi', "echo '[N/A]'");
+    await writeCatalogue({ best: '/best', good: '/good' }, { best: 3000 });
+    expect(await expectSuccess('start', withMemoryMb(3000))).toContain('✓ model: best');
+    expect(await expectSuccess('start', withMemoryMb(2999))).toContain('✓ model: good');
+  });
+
+  test("a CPU gets the best that fits the container's memory", async () => {
+    expect(await expectSuccess('start', withMemoryMb(1000))).toContain('✓ model: good');
+    await writeCatalogue({ good: '/good', small: '/small' }, { small: 400 });
+    expect(await expectSuccess('start', withMemoryMb(999))).toContain('✓ model: small');
+    await expectFailure(
+      /^✗ The smallest default model needs 400 MB of memory, and this machine has 399 MB\.$/,
+      'start',
+      withMemoryMb(399),
+    );
   });
 
   test('the tests get theirs, all of them', async () => {
@@ -450,10 +530,27 @@ esac`,
   test('whose source cannot be had says where it was looked for', async () => {
     await writeToolchain();
     await rm(join(root, 'build', 'whisper-server'), { recursive: true });
-    const environment = {
-      NODE_OPTIONS: `--import data:text/javascript,globalThis.fetch=()=>Promise.reject(Error('offline'))`,
-    };
+    const environment = withScript("globalThis.fetch = () => Promise.reject(Error('offline'))");
     const lines = (await expectFailure(/The engine could not be built/, 'start', environment)).join('\n');
-    expect(lines).toMatch(/github\.com cannot be reached: offline.*npm package nodejs-whisper@0\.3\.1/);
+    expect(lines).toMatch(/npm package nodejs-whisper@0\.3\.1 .*github\.com cannot be reached: offline/);
+  });
+
+  test("is built from the pinned source, else from the authors' archive, out loud", async () => {
+    await writeToolchain();
+    const folder = join(root, 'build', 'whisper-server');
+    await rename(join(folder, 'source-1.9.1'), join(root, 'whisper.cpp-1.9.1'));
+    execFileSync('tar', ['-czf', 'engine.tar.gz', 'whisper.cpp-1.9.1'], { cwd: root });
+    // What npm brings is the right version and the wrong file.
+    await writeProgram('npm', 'echo "$2" >> npm.log; cp engine.tar.gz "$4/engine.tgz"');
+    const github = withScript(
+      `const ask = fetch; globalThis.fetch = (url, options) => ask(url.replace('https://github.com', '${base}'), options)`,
+    );
+    files.set('/ggml-org/whisper.cpp/archive/refs/tags/v1.9.1.tar.gz', await readFile(join(root, 'engine.tar.gz')));
+    const lines = await expectSuccess('start', github);
+    expect(await readFile(join(root, 'npm.log'), 'utf8')).toBe('nodejs-whisper@0.3.1\n');
+    expect(lines).toContain(
+      "! The engine's source comes from github.com and is not pinned by a checksum: only its version is checked. The pinned copy could not be had.",
+    );
+    expect(lines).toContain('✓ engine: whisper.cpp 1.9.1 for the CPU');
   });
 });

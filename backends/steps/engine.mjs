@@ -98,6 +98,7 @@ async function build(context, cudaCompiler) {
       environment,
       onSpawn: keepLock,
       fetchSource: (options) => downloadStep(context, 'engine source', options),
+      warn: terminal.warn,
       onProgress(fraction) {
         bar ??= terminal.bar('building the engine');
         bar.update({ fraction });

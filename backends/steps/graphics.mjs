@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram, run } from '../command.mjs';
+import { systemMemoryMb } from './memory.mjs';
 
 /**
  * Memory of each GPU in MB; none where DEVICES leaves the GPUs out.
@@ -15,7 +16,9 @@ export async function gpuMemoryMb(environment) {
   if (!program) return [];
   const query = ['--query-gpu=memory.total', '--format=csv,noheader,nounits'];
   const lines = await run(program, query, { env: environment }).catch(() => []);
-  return lines.map(Number).filter((memoryMb) => memoryMb > 0);
+  // A GPU that shares the system's memory has no figure of its own.
+  const figures = lines.map((line) => (line.includes('N/A') ? systemMemoryMb() : Number(line)));
+  return figures.filter((memoryMb) => memoryMb > 0);
 }
 
 /** @param {NodeJS.ProcessEnv} environment */

@@ -1,12 +1,15 @@
 // Model weights: those the tests need, or the best default that this machine can hold and its sources can deliver.
-import { mkdir, open, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { sizeOf } from '../download/file.mjs';
+import { meaningOf } from '../model-names.mjs';
 import { downloadStep } from './context.mjs';
 import { gpuMemoryMb } from './graphics.mjs';
+import { systemMemoryMb } from './memory.mjs';
 import { megabytes, SetupError } from './terminal.mjs';
+import { readUnavailable, rememberUnavailable } from './unavailable.mjs';
 
-/** How long a model that could not be had is not asked for again, so that the next start is quick. */
-const UNAVAILABLE_MS = 24 * 60 * 60_000;
 /** Every ggml file begins with this. */
 const GGML_MAGIC = 'lmgg';
 
@@ -38,8 +41,8 @@ export async function ensureTestModels(context) {
 export async function ensureDefaultModel(context, device) {
   const catalogue = await readCatalogue(context);
   const asked = context.environment.DEFAULT_MODEL?.trim();
-  const name = asked ? (catalogue.aliases[asked] ?? asked) : 'default';
-  if (name === 'default') await ensureBestModel(context, catalogue, device);
+  const name = asked ? meaningOf(asked, catalogue, (file) => existsSync(modelPath(context, file))) : null;
+  if (name === null) await ensureBestModel(context, catalogue, device);
   else await ensureNamedModel(context, catalogue, name);
 }
 
@@ -49,19 +52,17 @@ export async function ensureDefaultModel(context, device) {
  * @param {string} name
  */
 async function ensureNamedModel(context, catalogue, name) {
-  const isDropped = !catalogue.models[name] && (await sizeOf(modelPath(context, name))) > 0;
-  if (!catalogue.models[name] && !isDropped) {
-    const known = Object.keys(catalogue.models).join(', ');
-    throw new SetupError(
-      `DEFAULT_MODEL=${name} is not a known model, and ${modelPath(context, name)} does not exist. Known: ${known}.`,
-    );
-  }
-  if (!isDropped) {
+  const asked = context.environment.DEFAULT_MODEL;
+  const path = modelPath(context, name);
+  if (Object.hasOwn(catalogue.models, name)) {
     await obtain(context, catalogue, name).catch((error) => {
       throw new SetupError(
-        `DEFAULT_MODEL=${name} cannot be had. ${sentence(error)} Put the file at ${modelPath(context, name)}, or let one be chosen: env -u DEFAULT_MODEL npm start`,
+        `DEFAULT_MODEL=${asked} cannot be had. ${sentence(error)} Put the file at ${path}, or let one be chosen: env -u DEFAULT_MODEL npm start`,
       );
     });
+  } else if ((await sizeOf(path)) === 0) {
+    const known = Object.keys(catalogue.models).join(', ');
+    throw new SetupError(`DEFAULT_MODEL=${asked} is not a known model, and ${path} does not exist. Known: ${known}.`);
   }
   context.terminal.done(`model: ${name}`);
 }
@@ -72,12 +73,9 @@ async function ensureNamedModel(context, catalogue, name) {
  * @param {'gpu' | 'cpu'} device
  */
 async function ensureBestModel(context, catalogue, device) {
-  const best = catalogue.defaults[device][0];
-  // Without asking the driver, which may take a second.
-  if (best && (await isPresent(context, catalogue, best))) return context.terminal.done(`model: ${best}`);
   const names = await fittingModels(context, catalogue, device);
   const present = await Promise.all(names.map((name) => isPresent(context, catalogue, name)));
-  const unavailable = present.includes(true) ? await readUnavailable(context) : {};
+  const unavailable = present.includes(true) ? await readUnavailable(unavailablePath(context)) : {};
   /** @type {Map<string, unknown>} */
   const failures = new Map();
   for (const [index, name] of names.entries()) {
@@ -88,7 +86,7 @@ async function ensureBestModel(context, catalogue, device) {
       failures.set(name, error);
       continue;
     }
-    await rememberUnavailable(context, unavailable, [...failures.keys()]);
+    await rememberUnavailable(unavailablePath(context), failures.keys());
     return report(context, names, name, failures);
   }
   const reasons = [...failures.values()].map(sentence);
@@ -119,10 +117,21 @@ function report({ terminal }, names, chosen, failures) {
  * @param {'gpu' | 'cpu'} device
  */
 async function fittingModels({ environment }, catalogue, device) {
-  const memoryMb = device === 'gpu' ? await gpuMemoryMb(environment) : [];
-  if (memoryMb.length === 0) return catalogue.defaults.cpu;
-  const largestMb = Math.max(...memoryMb);
-  return catalogue.defaults.gpu.filter((name) => (catalogue.models[name]?.memoryMb ?? 0) <= largestMb);
+  const gpusMb = device === 'gpu' ? await gpuMemoryMb(environment) : [];
+  const [kind, owner, memoryMb] =
+    gpusMb.length > 0
+      ? /** @type {const} */ (['gpu', 'the largest GPU', Math.max(...gpusMb)])
+      : /** @type {const} */ (['cpu', 'this machine', systemMemoryMb()]);
+  const needMb = (/** @type {string} */ name) => catalogue.models[name]?.memoryMb ?? 0;
+  const names = catalogue.defaults[kind];
+  const fitting = names.filter((name) => needMb(name) <= memoryMb);
+  if (fitting.length === 0) {
+    const leastMb = Math.min(...names.map(needMb));
+    throw new SetupError(
+      `The smallest default model needs ${leastMb} MB of memory, and ${owner} has ${memoryMb} MB.${kind === 'gpu' ? ' Leave it out: DEVICES=cpu npm start' : ''}`,
+    );
+  }
+  return fitting;
 }
 
 /**
@@ -171,38 +180,6 @@ const modelsFolder = ({ root, environment }) => resolve(root, environment.MODELS
 const modelPath = (context, name) => join(modelsFolder(context), `ggml-${name}.bin`);
 /** @param {Context} context */
 const unavailablePath = (context) => join(modelsFolder(context), '.unavailable.json');
-
-/**
- * @param {Context} context
- * @returns {Promise<Record<string, number>>} name → when it could not be had, less than a day ago
- */
-async function readUnavailable(context) {
-  try {
-    /** @type {Record<string, number>} */
-    const remembered = JSON.parse(await readFile(unavailablePath(context), 'utf8'));
-    return Object.fromEntries(Object.entries(remembered).filter(([, atMs]) => Date.now() - atMs < UNAVAILABLE_MS));
-  } catch {
-    return {};
-  }
-}
-
-/**
- * @param {Context} context
- * @param {Record<string, number>} before
- * @param {string[]} names
- */
-async function rememberUnavailable(context, before, names) {
-  const path = unavailablePath(context);
-  const now = Object.fromEntries(names.map((name) => [name, Date.now()]));
-  await mkdir(modelsFolder(context), { recursive: true });
-  await writeFile(`${path}.new`, JSON.stringify({ ...before, ...now }));
-  await rename(`${path}.new`, path);
-}
-
-/** @param {string} path */
-async function sizeOf(path) {
-  return (await stat(path).catch(() => ({ size: 0 }))).size;
-}
 
 /** @param {unknown} error */
 function sentence(error) {

@@ -6,7 +6,7 @@ import { SetupError } from './terminal.mjs';
 
 /**
  * @typedef {import('./context.mjs').Context} Context
- * @typedef {'ffmpeg' | 'ffprobe' | 'c++' | 'make' | 'cmake' | 'python3' | 'tar'} Program
+ * @typedef {'ffmpeg' | 'c++' | 'make' | 'cmake' | 'python3' | 'tar'} Program
  * @typedef {{ program: string, install: string, packages?: Partial<Record<Program, string>> }} PackageManager
  */
 
@@ -16,21 +16,21 @@ const PACKAGE_MANAGERS = [
   {
     program: 'apt-get',
     install: 'sudo apt-get update && sudo apt-get install -y',
-    packages: { ffprobe: 'ffmpeg', 'c++': 'g++' },
+    packages: { 'c++': 'g++' },
   },
   {
     program: 'dnf',
     install: 'sudo dnf install -y',
-    packages: { ffmpeg: 'ffmpeg-free', ffprobe: 'ffmpeg-free', 'c++': 'gcc-c++' },
+    packages: { ffmpeg: 'ffmpeg-free', 'c++': 'gcc-c++' },
   },
   {
     program: 'pacman',
     install: 'sudo pacman -S --needed',
-    packages: { ffprobe: 'ffmpeg', 'c++': 'gcc', python3: 'python' },
+    packages: { 'c++': 'gcc', python3: 'python' },
   },
-  { program: 'zypper', install: 'sudo zypper install -y', packages: { ffprobe: 'ffmpeg', 'c++': 'gcc-c++' } },
-  { program: 'apk', install: 'sudo apk add', packages: { ffprobe: 'ffmpeg', 'c++': 'build-base' } },
-  { program: 'brew', install: 'brew install', packages: { ffprobe: 'ffmpeg', 'c++': 'gcc', python3: 'python' } },
+  { program: 'zypper', install: 'sudo zypper install -y', packages: { 'c++': 'gcc-c++' } },
+  { program: 'apk', install: 'sudo apk add', packages: { 'c++': 'build-base' } },
+  { program: 'brew', install: 'brew install', packages: { 'c++': 'gcc', python3: 'python' } },
 ];
 
 /** Another apt at work (a fresh cloud machine updates itself) is waited for. */
@@ -42,6 +42,18 @@ const APT_LOCK_SECONDS = 300;
  */
 export function findMissing(programs, environment) {
   return programs.filter((program) => !findProgram(program, environment));
+}
+
+/** @param {Context} context */
+export async function ensureFfmpeg(context) {
+  const { environment, mode, terminal } = context;
+  if (!environment.FFMPEG_BIN) await ensurePrograms(context, ['ffmpeg']);
+  else if (!findProgram(environment.FFMPEG_BIN, environment)) {
+    throw new SetupError(
+      `FFMPEG_BIN=${environment.FFMPEG_BIN} is no program that can be run. Correct it, or use the system's: env -u FFMPEG_BIN npm ${mode}`,
+    );
+  }
+  terminal.done('ffmpeg');
 }
 
 /**

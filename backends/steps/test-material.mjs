@@ -1,6 +1,6 @@
 // What only the tests need: the vendors' SDKs, installed apart from the server, and a recording of real speech.
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sizeOf } from '../download/file.mjs';
 import { buildFolder, downloadStep } from './context.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { SetupError } from './terminal.mjs';
@@ -15,12 +15,15 @@ const SPEECH = {
   ],
 };
 
-/** @param {import('./context.mjs').Context} context */
-export async function ensureTestMaterial(context) {
+/** The type check reads them too. @param {import('./context.mjs').Context} context */
+export async function ensureSdks(context) {
   await ensureDependencies({ ...context, root: join(context.root, 'compat-tests') }, "vendors' SDKs");
+}
+
+/** @param {import('./context.mjs').Context} context */
+export async function ensureSpeech(context) {
   const target = join(buildFolder(context), 'test-audio', 'jfk.wav');
-  const present = await stat(target).catch(() => undefined);
-  if (present?.size !== SPEECH.bytes) {
+  if ((await sizeOf(target)) !== SPEECH.bytes) {
     await downloadStep(context, 'recorded speech', { target, ...SPEECH }).catch((error) => {
       throw new SetupError(`The tests need recorded speech. ${error.message} Try again: npm test`);
     });

@@ -12,19 +12,21 @@ import { download } from '../download.mjs';
 
 export const ENGINE_VERSION = '1.9.1';
 
+const AUTHORS_ARCHIVE = `https://github.com/ggml-org/whisper.cpp/archive/refs/tags/v${ENGINE_VERSION}.tar.gz`;
+
 /**
- * The authors' archive has no published checksum; the version that it says it is gets checked instead.
+ * The pinned copy first: the authors publish no checksum, and their archive may be packed anew at any time.
  * @type {import('../download.mjs').Source[]}
  */
 const SOURCES = [
-  { url: `https://github.com/ggml-org/whisper.cpp/archive/refs/tags/v${ENGINE_VERSION}.tar.gz` },
   {
     npmPackage: 'nodejs-whisper@0.3.1',
     tarballSha256: '92041caf2b26c74b7f489fedf37bd093f216eebd61df512045ec2d19d0531d37',
   },
+  { url: AUTHORS_ARCHIVE },
 ];
-/** Where the source lies in each archive, in the order above. */
-const FOLDERS = [`whisper.cpp-${ENGINE_VERSION}`, 'package/cpp/whisper.cpp'];
+/** Where the source lies in either. */
+const FOLDERS = ['package/cpp/whisper.cpp', `whisper.cpp-${ENGINE_VERSION}`];
 
 const VERSION_LINE = `project("whisper.cpp" VERSION ${ENGINE_VERSION})`;
 
@@ -40,7 +42,8 @@ const JOB_BYTES = 2 * 1024 ** 3;
  * @property {string} machine what the objects are for; those of another machine are not gone on with
  * @property {string | undefined} [architectures] CUDA architectures; those of this machine's GPUs when not given
  * @property {NodeJS.ProcessEnv} environment
- * @property {((options: import('../download.mjs').DownloadOptions) => Promise<unknown>) | undefined} [fetchSource]
+ * @property {((options: import('../download.mjs').DownloadOptions) => Promise<{ source: string }>) | undefined} [fetchSource]
+ * @property {(sentence: string) => void} warn
  * @property {(fraction: number) => void} [onProgress]
  * @property {(processGroup: number) => void} [onSpawn]
  */
@@ -63,11 +66,16 @@ export async function buildEngine(options) {
  * @param {BuildOptions} options
  * @returns {Promise<string>} the folder of the unpacked source
  */
-async function obtainSource({ folder, fetchSource = download, environment, onSpawn }) {
+async function obtainSource({ folder, fetchSource = download, warn, environment, onSpawn }) {
   const source = join(folder, `source-${ENGINE_VERSION}`);
   if (await isSource(source)) return source;
   const archive = join(folder, `source-${ENGINE_VERSION}.tar.gz`);
-  await fetchSource({ target: archive, sources: SOURCES, verify: verifyArchive });
+  const { source: origin } = await fetchSource({ target: archive, sources: SOURCES, verify: verifyArchive });
+  if (origin === AUTHORS_ARCHIVE) {
+    warn(
+      `The engine's source comes from ${new URL(origin).host} and is not pinned by a checksum: only its version is checked. The pinned copy could not be had.`,
+    );
+  }
   const unpacked = `${source}.unpacking`;
   await rm(unpacked, { recursive: true, force: true });
   await mkdir(unpacked);
@@ -190,6 +198,7 @@ async function main() {
     machine: 'any',
     architectures: values.architectures,
     environment: process.env,
+    warn: console.warn,
     onProgress(fraction) {
       const percent = Math.floor(fraction * 10) * 10;
       if (percent > saidPercent) console.log(`building whisper-server: ${percent} %`);
