@@ -505,7 +505,9 @@ esac`,
     expect(second).toContain('WITH CUDA');
     expect(second).toContain('✓ engine: whisper.cpp 1.9.1 for NVIDIA GPUs (CUDA)');
     expect(second).toContain('✓ model: best');
-    expect((await builds()).at(-1)).toContain(`-DGGML_CUDA=ON -DCMAKE_CUDA_COMPILER=${cuda}/bin/nvcc`);
+    expect((await builds()).at(-1)).toContain(
+      `-DGGML_CUDA=ON -DCMAKE_CUDA_COMPILER=${cuda}/bin/nvcc -DGGML_CUDA_NCCL=OFF`,
+    );
 
     // Neither the CPU being asked for nor a silent driver throws a CUDA build away.
     await writeProgram('nvidia-smi', 'exit 9');

@@ -28,7 +28,7 @@ export function lintDockerfile(text: string): string[] {
     ...stages.flatMap((stage, index) => lintStage(stage, new Set(stages.slice(0, index).map(({ name }) => name)))),
     ...TARGETS.flatMap((target) => {
       const stage = stages.find(({ name }) => name === target);
-      return stage ? lintTarget(stage) : [`there is no stage '${target}'`];
+      return stage ? lintTarget(target, inherited(stage, stages)) : [`there is no stage '${target}'`];
     }),
   ];
 }
@@ -42,6 +42,13 @@ export function readStages(text: string): Stage[] {
     } else stages.at(-1)?.instructions.push(instruction);
   }
   return stages;
+}
+
+/** A stage's instructions after those of the stages it is built on. */
+function inherited(stage: Stage, stages: readonly Stage[]): Instruction[] {
+  const earlier = stages.slice(0, stages.indexOf(stage));
+  const below = earlier.find(({ name }) => name === stage.base);
+  return below ? [...inherited(below, earlier), ...stage.instructions] : stage.instructions;
 }
 
 function readInstructions(text: string): Instruction[] {
@@ -76,7 +83,7 @@ function lintStage({ name, base, instructions }: Stage, earlier: ReadonlySet<str
 }
 
 /** What an image must say that people run. */
-function lintTarget({ name, instructions }: Stage): string[] {
+function lintTarget(name: string, instructions: readonly Instruction[]): string[] {
   const last = (word: string) => instructions.findLast((instruction) => instruction.word === word)?.rest;
   const complaints: string[] = [];
   const user = last('USER');

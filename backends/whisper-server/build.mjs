@@ -139,7 +139,8 @@ async function make(source, objects, { cudaCompiler, portable, architectures, en
     'WHISPER_BUILD_TESTS=OFF',
     'GGML_CCACHE=OFF',
     `GGML_NATIVE=${portable ? 'OFF' : 'ON'}`,
-    ...(cudaCompiler ? ['GGML_CUDA=ON', `CMAKE_CUDA_COMPILER=${cudaCompiler}`] : []),
+    // NCCL joins GPUs; an engine has one, and should not need that library where it happens to be installed.
+    ...(cudaCompiler ? ['GGML_CUDA=ON', `CMAKE_CUDA_COMPILER=${cudaCompiler}`, 'GGML_CUDA_NCCL=OFF'] : []),
     ...(cudaCompiler && architectures ? [`CMAKE_CUDA_ARCHITECTURES=${architectures}`] : []),
   ];
   const onLine = (/** @type {string} */ line) => {
