@@ -34,8 +34,8 @@ const PADDING_FRAMES = frames(224);
 /** Shorter is the silence inside a word: that of a stop consonant lasts 50–150 ms. */
 const PAUSE_FRAMES_MIN = frames(224);
 /**
- * A longer silence ends a chunk and is left out: engines time what follows it too early and make up text inside it. Not
- * shorter, because a chunk costs the engine the same however short it is.
+ * A longer silence ends a chunk and is left out: engines make up text inside it, and time what follows as if it had begun
+ * there. Not shorter, because a chunk costs the engine the same however short it is.
  */
 const SILENCE_FRAMES_MAX = frames(5_000);
 /** Less voice than this in a whole chunk is a click or a knock. */

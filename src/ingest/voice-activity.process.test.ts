@@ -1,6 +1,7 @@
 // The real model in its process. Set-up (`node backends/setup.mjs test`) brings the model and the recorded speech.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,11 +43,11 @@ function open(parts: Partial<VoiceActivityParts> = {}): VoiceActivity {
   return voiceActivity;
 }
 
-/** The processes with the model that are ours. */
-async function detectors(): Promise<number[]> {
+/** The processes with the model that a process has, this one unless it is named. */
+async function detectors(ofProcess = process.pid): Promise<number[]> {
   const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=,args=']);
   return [...stdout.matchAll(/^ *(\d+) +(\d+) .*voice-detector/gm)]
-    .filter(([, , parent]) => Number(parent) === process.pid)
+    .filter(([, , parent]) => Number(parent) === ofProcess)
     .map(([, pid]) => Number(pid));
 }
 
@@ -135,15 +136,15 @@ test('what goes on and on is heard in the same memory', async () => {
   const voiceActivity = open();
   const word = speech.subarray(170 * FRAME_BYTES, 234 * FRAME_BYTES); // two seconds without a pause
   const listener = await voiceActivity.listen(never);
-  for (let count = 0; count < 20; count += 1) await listener.hear(word);
+  for (let count = 0; count < 150; count += 1) await listener.hear(word);
   const [pid] = await detectors();
   const residentKb = async () => Number((await run('ps', ['-o', 'rss=', '-p', String(pid)])).stdout);
   const before = await residentKb();
   let voiced = 0;
-  for (let count = 0; count < 300; count += 1)
+  for (let count = 0; count < 600; count += 1)
     voiced += (await listener.hear(word)).filter((frame) => frame.hasVoice).length;
-  expect(voiced).toBeGreaterThan(300 * 50);
-  expect((await residentKb()) - before).toBeLessThan(20_000); // ten minutes are 38 MB
+  expect(voiced).toBeGreaterThan(600 * 50);
+  expect((await residentKb()) - before).toBeLessThan(40_000); // twenty minutes are 77 MB
   listener.close();
 });
 
@@ -204,6 +205,25 @@ test('a process that hangs is not waited for', async () => {
   await clock.advance(30_000);
   expect(await hearing).toHaveLength(32);
   listener.close();
+});
+
+test('the process ends with a gateway that is killed', async () => {
+  const program = `
+    import { VoiceActivity } from ${JSON.stringify(join(import.meta.dirname, 'voice-activity.ts'))};
+    import { systemClock } from ${JSON.stringify(join(import.meta.dirname, '../lib/clock.ts'))};
+    import { silentLog } from ${JSON.stringify(join(import.meta.dirname, '../lib/log.ts'))};
+    const voiceActivity = new VoiceActivity({ log: silentLog, clock: systemClock });
+    const listener = await voiceActivity.listen(new AbortController().signal);
+    await listener.hear(Buffer.alloc(${FRAME_BYTES}));
+    console.log('listening');`;
+  const gateway = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(gateway.stdout, 'data');
+  const [pid] = await detectors(gateway.pid);
+  assert(pid !== undefined);
+  gateway.kill('SIGKILL');
+  await expect.poll(async () => (await run('ps', ['-A', '-o', 'pid='])).stdout.split(/\s+/)).not.toContain(String(pid));
 });
 
 test('closing lets go of whoever still listens', async () => {
