@@ -1,6 +1,8 @@
 // Decides where a recording is cut, frame by frame as it is decoded: in silences where there are any, and by force, with an
 // overlap, where nobody ever pauses. What holds no voice is in no chunk. Pure: it sees frames, not samples, files or time,
 // and what it remembers is one chunk's frames, however long the recording.
+// A recording a little longer than one chunk is cut like any other: engines invent text in a remainder just over 30 s, and a
+// chunk is the longest that other requests wait for.
 import assert from 'node:assert/strict';
 
 /** One window of the voice activity model: 512 samples. */

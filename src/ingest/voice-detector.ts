@@ -69,7 +69,6 @@ process.on('message', ({ recording, samples }: Question) => {
   vad.reset();
   idle.push(vad);
 });
-process.on('disconnect', () => process.exit());
 // A terminal's Ctrl-C is for the server, which may still finish what it has.
 process.on('SIGINT', () => {});
 process.send?.('ready');
