@@ -32,7 +32,7 @@ interface Pair {
 /**
  * Where to pass from one chunk to the other. The words of both are aligned, in order, by text and then by time; the seam lies
  * at the pair nearest to the middle of the overlap, where both had the most sound around it. Without any pair the middle itself
- * divides: the left chunk before it, the right one after.
+ * divides.
  */
 export function seamOf(left: Word[], right: Word[], overlap: Span): Seam {
   const middleMs = (overlap.startMs + overlap.endMs) / 2;
@@ -44,16 +44,20 @@ export function seamOf(left: Word[], right: Word[], overlap: Span): Seam {
   }));
   const distanceMs = (pair: Pair) => Math.abs(pair.centreMs - middleMs);
   const [nearest] = pairs.sort((one, other) => distanceMs(one) - distanceMs(other));
-  if (!nearest) {
-    return {
-      left: indexOrEnd(left, (word) => centreMs(word) >= middleMs),
-      right: indexOrEnd(right, (word) => centreMs(word) >= middleMs),
-    };
-  }
+  if (!nearest) return seamByTime(left, right, middleMs);
   // Of the pair itself, the word further from the edge of its chunk is kept.
   return nearest.centreMs < middleMs
     ? { left: nearest.left + 1, right: nearest.right + 1 }
     : { left: nearest.left, right: nearest.right };
+}
+
+/** The left chunk's words before the middle, the right one's after it, and across it where the other wrote nothing at that time. */
+function seamByTime(left: Word[], right: Word[], middleMs: number): Seam {
+  const leftEnd = indexOrEnd(left, (word) => centreMs(word) >= middleMs);
+  const leftUntilMs = left[leftEnd - 1]?.endMs ?? Number.NEGATIVE_INFINITY;
+  const rightFrom = indexOrEnd(right, (word) => centreMs(word) >= middleMs || word.startMs >= leftUntilMs);
+  const rightFromMs = right[rightFrom]?.startMs ?? Number.POSITIVE_INFINITY;
+  return { left: indexOrEnd(left, (word, index) => index >= leftEnd && word.endMs > rightFromMs), right: rightFrom };
 }
 
 /**
@@ -136,7 +140,7 @@ function centreMs(span: Span): number {
   return (span.startMs + span.endMs) / 2;
 }
 
-function indexOrEnd<T>(items: T[], isIt: (item: T) => boolean): number {
+function indexOrEnd<T>(items: T[], isIt: (item: T, index: number) => boolean): number {
   const index = items.findIndex(isIt);
   return index < 0 ? items.length : index;
 }

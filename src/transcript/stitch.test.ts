@@ -252,6 +252,24 @@ describe('chunks that overlap', () => {
     expect(heard(segments)).toBe('alpha bravo charlie delta');
   });
 
+  it('lose nothing where one of them wrote nothing', () => {
+    const left: Said[] = [
+      ['alpha', 8000, 8400],
+      ['bravo', 8500, 8900],
+    ];
+    const right: Said[] = [
+      ['foggy', 8600, 9000],
+      ['charlie', 9500, 9900],
+    ];
+    expect(heard(stitch([chunk(0, 10_000, []), chunk(8500, 18_000, right)]))).toBe('foggy charlie');
+    expect(heard(stitch([chunk(0, 10_000, left), chunk(8500, 18_000, [])]))).toBe('alpha bravo');
+    expect(heard(stitch([chunk(0, 10_000, left.slice(0, 1)), chunk(8500, 18_000, right)]))).toBe('alpha foggy charlie');
+    const late: Said[] = [...left, ['mist', 9300, 9700]];
+    expect(heard(stitch([chunk(0, 10_000, late), chunk(8500, 18_000, [['delta', 9800, 9950]])]))).toBe(
+      'alpha bravo mist delta',
+    );
+  });
+
   it('keep a speaker who says the same word again and again', () => {
     const no = (from: number, to: number, shiftMs: number): Said[] =>
       Array.from({ length: to - from }, (_, index) => {

@@ -39,6 +39,7 @@ export class Stitcher {
   expect(chunk: { startMs: number; durationMs: number }): number {
     const previous = this.#chunks.at(-1);
     assert(!this.#isEnded && (!previous || chunk.startMs >= previous.startMs), 'chunks are expected in order');
+    assert(!previous || chunk.startMs >= previous.endMs - OVERLAP_MS_MAX, 'chunks overlap by a little at most');
     return this.#chunks.push({ startMs: chunk.startMs, endMs: chunk.startMs + chunk.durationMs }) - 1;
   }
 
