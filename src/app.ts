@@ -58,12 +58,12 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   await callbacks.resume();
   const { server, url } = await listen(app, settings.HOST, settings.PORT);
 
-  const model = await models.defaultModel();
+  const model = await models.defaultInstalled();
   log.info(
     { url, docs: `${url}/docs`, model: model?.name, devices: pool.devices.map((device) => device.name) },
     'listening',
   );
-  if (model) scheduler.warm(model);
+  void warmUp(parts, log);
 
   return {
     url,
@@ -86,14 +86,31 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   };
 }
 
+/** So that the first request need not wait for the model. Whatever fails here, that request is told of. */
+async function warmUp({ models, scheduler }: Parts, log: Log): Promise<void> {
+  try {
+    const model = await models.defaultModel();
+    if (model) await scheduler.warm(model);
+  } catch (error) {
+    log.warn({ err: error }, 'the default model was not loaded ahead of the first request');
+  }
+}
+
 type Parts = Awaited<ReturnType<typeof buildParts>>;
 
 async function buildParts({ settings, environment }: Config, log: Log) {
   const clock = systemClock;
   const folder = (name: string) => join(settings.DATA_DIR, name);
   const pool = await createPool({ settings, environment, runDirectory: folder('run'), log, clock });
-  const machine = pool.devices.some((device) => device.kind === 'cuda') ? 'gpu' : 'cpu';
-  const models = await createModelStore({ settings, log, download, machine });
+  const gpus = pool.devices.filter((device) => device.kind === 'cuda');
+  const usable = gpus.length > 0 ? gpus : pool.devices;
+  const models = await createModelStore({
+    settings,
+    log,
+    download,
+    machine: gpus.length > 0 ? 'gpu' : 'cpu',
+    deviceMemoryMb: Math.max(...usable.map((device) => device.memoryTotalMb)),
+  });
   const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
@@ -105,7 +122,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
   const { gate, pool, models, scheduler, cache, ingest, callbacks } = parts;
   const readiness = async () => {
-    const model = await models.defaultModel();
+    const model = await models.defaultInstalled();
     return describeReadiness({
       model: model?.name ?? null,
       neededMb: model?.memoryMb ?? null,
