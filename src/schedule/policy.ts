@@ -3,6 +3,7 @@
 import type { Model } from '../models/model.ts';
 import type { Rules } from './settings.ts';
 import type { BackendState, DeviceState, Lane, ScheduleState, Trouble, WaitingRequest } from './state.ts';
+import type { TurnQueue } from './turn-queue.ts';
 
 export type Decision =
   | { kind: 'lease'; request: WaitingRequest; backend: BackendState }
@@ -26,8 +27,15 @@ interface Round {
   readonly state: ScheduleState;
   readonly rules: Rules;
   readonly nowMs: number;
+  readonly hasFreeSlot: boolean;
   readonly claims: Map<DeviceState, Claim>;
   wakeAtMs: number;
+}
+
+/** What a lane sends to compete for a slot: the request whose turn it is, at the age of the oldest of its kind there. */
+interface Bid {
+  readonly request: WaitingRequest;
+  readonly oldest: WaitingRequest;
 }
 
 /**
@@ -47,20 +55,98 @@ export function dueAtMs(model: Model, arrivedAtMs: number, rules: Rules): number
 
 /** The next thing to do. The caller carries it out and asks again until the answer is to wait. */
 export function decide(state: ScheduleState, rules: Rules, nowMs: number): Decision {
-  const round: Round = { state, rules, nowMs, claims: new Map(), wakeAtMs: Number.POSITIVE_INFINITY };
-  // Under load every slot is taken most of the time, and nothing below could be done for anybody.
-  const anySlotFree = state.devices.some((device) => slotsFree(device) > 0);
-  for (const request of headsInOrder(state)) {
-    const decision = giveUp(request, round) ?? (anySlotFree ? place(request, round) : null);
+  // Under load every slot is taken most of the time, and nobody could be placed.
+  const hasFreeSlot = state.devices.some((device) => slotsFree(device) > 0);
+  const round: Round = { state, rules, nowMs, hasFreeSlot, claims: new Map(), wakeAtMs: Number.POSITIVE_INFINITY };
+  for (const request of requestsInOrder(round)) {
+    const decision = giveUp(request.lane, round) ?? (hasFreeSlot ? place(request, round) : null);
     if (decision) return decision;
   }
   return unload(round) ?? { kind: 'wait', wakeAtMs: round.wakeAtMs };
 }
 
-function headsInOrder(state: ScheduleState): WaitingRequest[] {
-  const heads: WaitingRequest[] = [];
-  for (const lane of state.lanes.values()) if (lane.waiting.first) heads.push(lane.waiting.first);
-  return heads.sort((a, b) => a.dueAtMs - b.dueAtMs || a.sequence - b.sequence);
+// One request of each lane that has any:
+// 1. Short requests by age and rank, and among them the first chunk of all once short ones have passed it for a whole
+//    ageing step.
+// 2. Other chunks by age and rank too, but each behind every short request that has aged to the chunk's bare rank.
+// 3. Chunks of recordings that run on their share of slots, when nobody above could use the slot.
+function requestsInOrder(round: Round): WaitingRequest[] {
+  const lifted = liftedLane(round);
+  const urgent: Bid[] = [];
+  const long: Bid[] = [];
+  const aside: Bid[] = [];
+  for (const lane of round.state.lanes.values()) {
+    const shortBid = bidOf(lane.short, lane.short.next);
+    const longBid = bidOf(lane.long, lane.long.next);
+    if (lane === lifted && longBid && !(shortBid && isBefore(shortBid.oldest, longBid.oldest))) urgent.push(longBid);
+    else if (shortBid) urgent.push(shortBid);
+    else if (longBid) long.push(longBid);
+    else {
+      const asideBid = bidOf(lane.long, lane.long.nextAside);
+      if (asideBid) aside.push(asideBid);
+    }
+  }
+  for (const bids of [urgent, long, aside]) if (bids.length > 1) bids.sort((a, b) => compareAge(a.oldest, b.oldest));
+
+  const order: WaitingRequest[] = [];
+  let passed = 0;
+  for (const { request, oldest } of urgent) {
+    for (let chunk = long[passed]; chunk; chunk = long[++passed]) {
+      const passableAtMs = oldest.dueAtMs - chunk.request.lane.model.rank * round.rules.agingMs;
+      if (passableAtMs <= round.nowMs) break;
+      if (round.hasFreeSlot) wakeAt(round, passableAtMs);
+      order.push(chunk.request);
+    }
+    order.push(request);
+  }
+  for (const bid of long.slice(passed)) order.push(bid.request);
+  for (const bid of aside) order.push(bid.request);
+  return order;
+}
+
+function bidOf({ oldest }: TurnQueue<WaitingRequest>, request: WaitingRequest | undefined): Bid | null {
+  return request && oldest ? { request, oldest } : null;
+}
+
+/** The lane whose next chunk of a long recording goes by its age like a short request, because its turn has come. */
+function liftedLane(round: Round): Lane | null {
+  const { state, rules, nowMs } = round;
+  if (state.longPassedSinceMs === null) return null;
+  const liftsAtMs = state.longPassedSinceMs + rules.agingMs;
+  if (liftsAtMs <= nowMs) return firstLane('long', state);
+  if (round.hasFreeSlot) wakeAt(round, liftsAtMs);
+  return null;
+}
+
+/** The lane where those of this kind have waited longest, by age and rank. */
+function firstLane(kind: WaitingRequest['kind'], state: ScheduleState): Lane | null {
+  let first: Lane | null = null;
+  let firstOldest: WaitingRequest | undefined;
+  for (const lane of state.lanes.values()) {
+    const { next, oldest } = lane[kind];
+    if (!next || !oldest || (firstOldest && isBefore(firstOldest, oldest))) continue;
+    first = lane;
+    firstOldest = oldest;
+  }
+  return first;
+}
+
+/**
+ * `longPassedSinceMs` once this request, still waiting, has been given a lease. Only the first lane of each kind counts:
+ * others get slots that the first cannot use, and if those ended its turn, it could be passed over without end.
+ */
+export function longPassedSinceMs({ lane, kind }: WaitingRequest, state: ScheduleState, nowMs: number): number | null {
+  if (lane !== firstLane(kind, state)) return state.longPassedSinceMs;
+  if (kind === 'long' || !firstLane('long', state)) return null;
+  return state.longPassedSinceMs ?? nowMs;
+}
+
+function compareAge(a: WaitingRequest, b: WaitingRequest): number {
+  return a.dueAtMs - b.dueAtMs || a.sequence - b.sequence;
+}
+
+function isBefore(a: WaitingRequest, b: WaitingRequest): boolean {
+  return compareAge(a, b) < 0;
 }
 
 // 1. A free backend already holds the model: use it.
@@ -80,7 +166,7 @@ function place(request: WaitingRequest, round: Round): Decision | null {
   }
   if (free) return { kind: 'lease', request, backend: free };
 
-  // Every engine that is starting will take one request; only those beyond that number justify another start.
+  // Every backend that is starting will take one request; only those beyond that number justify another start.
   const starting = copies.filter((copy) => copy.phase === 'starting').length;
   if (lane.waiting.size <= starting) return null;
 
@@ -98,7 +184,8 @@ function place(request: WaitingRequest, round: Round): Decision | null {
 
   // 3. A model that runs somewhere already pays for a swap only after it has waited as long as a swap takes.
   const spreads = copies.length > 0;
-  const patienceEndsAtMs = spreads ? request.arrivedAtMs + lane.lastStartMs : round.nowMs;
+  const waitingSinceMs = lane.waiting.first?.arrivedAtMs ?? round.nowMs;
+  const patienceEndsAtMs = spreads ? waitingSinceMs + lane.lastStartMs : round.nowMs;
   if (starting === 0 && usable.length > 0) {
     if (round.nowMs < patienceEndsAtMs) wakeAt(round, patienceEndsAtMs);
     else {
@@ -193,9 +280,10 @@ function claimDevice(lane: Lane, round: Round): void {
   if (firstAtMs > round.nowMs) wakeAt(round, firstAtMs);
 }
 
-function giveUp(request: WaitingRequest, round: Round): Decision | null {
-  const shortage = shortageOf(request.lane, round.state, round.rules);
-  if (!shortage) return null;
+function giveUp(lane: Lane, round: Round): Decision | null {
+  const shortage = shortageOf(lane, round.state, round.rules);
+  const request = lane.waiting.first;
+  if (!shortage || !request) return null;
   const endsAtMs = Math.max(request.arrivedAtMs, shortage.sinceMs) + round.rules.gpuWaitMs;
   if (endsAtMs <= round.nowMs) return { kind: 'give-up', request, shortage };
   wakeAt(round, endsAtMs);

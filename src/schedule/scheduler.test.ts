@@ -477,8 +477,9 @@ describe('memory held by other programs', () => {
     const stage = stageOf(oneDevice());
     const asked = stage.ask(makeModel('giant', 5, 9000));
     await settle();
-    expect(code(asked.error)).toBe('gpu-memory-short');
-    expect(asked.error).toMatchObject({ neededMb: 9000, freeMb: 8000 });
+    // No retry could help, so no SDK is to send the file again.
+    expect(asked.error).toMatchObject({ code: 'option-unsupported', retryable: false, field: 'model' });
+    expect(String(asked.error)).toContain('giant needs 9000 MB of device memory; the largest device has 8000 MB');
   });
 });
 
@@ -551,12 +552,16 @@ describe('failed starts', () => {
     expect(stage.effects.processes).toContain('tiny@cuda:0');
   });
 
-  it('takes an error that is no GatewayError for a failure too', async () => {
+  it('takes an error that is no GatewayError for a failure too, and shows nobody what it says', async () => {
     const stage = stageOf(oneDevice(), { START_ATTEMPTS: '1' });
-    stage.effects.startError = () => new Error('spawn ENOENT');
+    stage.effects.startError = () => new Error('spawn /home/ada/whisper-server ENOENT');
     const asked = stage.ask(large);
     await stage.clock.advance(2000);
-    expect(String(asked.error)).toContain('spawn ENOENT');
+    expect(asked.error).toMatchObject({
+      code: 'engine-failed',
+      message: 'Model large could not be started: the log says why.',
+    });
+    expect(JSON.stringify(stage.scheduler.status())).not.toContain('/home');
   });
 });
 

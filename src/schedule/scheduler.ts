@@ -1,6 +1,6 @@
 // Owns the queue, the leases and the life of every backend: all of that state is written here and nowhere else.
 // Chooses nothing itself (policy.ts does) and starts nothing itself (the pool does, through Effects). Knows nothing of
-// audio, chunks or callers: whoever holds a lease runs on it what it likes.
+// audio: whoever holds a lease runs on it what it likes. Callers and recordings are names to it, by which turns are taken.
 import assert from 'node:assert/strict';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -15,6 +15,7 @@ import {
   dueAtMs,
   eligibleDevices,
   failureOf,
+  longPassedSinceMs,
   type Shortage,
   slotsUsed,
   unreservedMb,
@@ -22,14 +23,20 @@ import {
 import { type Rules, type ScheduleSettings, toRules } from './settings.ts';
 import type { BackendState, DeviceState, Lane, Lease, ScheduleState, WaitingRequest } from './state.ts';
 import { describeState, type ScheduleStatus } from './status.ts';
+import { type Turn, TurnQueue } from './turn-queue.ts';
 
 export type { Lease } from './state.ts';
 export type { ScheduleStatus } from './status.ts';
 
 export interface LeaseNeed {
   model: Model;
-  /** Who asks, for the status display. */
+  /** Who asks. Callers take turns; those without a name count as one. */
   caller?: string;
+  /**
+   * The recording that this is a chunk of, by a name no other run has. Left out when the audio fits one chunk: such a
+   * request passes between the chunks of others.
+   */
+  recording?: string;
   /** A backend that the caller saw fail. It gets no further lease from anybody and is stopped. */
   avoid?: Backend;
 }
@@ -48,14 +55,17 @@ const RETRY_AFTER_MAX_SECONDS = 60;
 const FIRST_LEASE_MS = 5000;
 /** Weight of the newest lease in the running mean. */
 const MEAN_WEIGHT = 0.1;
+/** First come, first served: nobody is told apart. */
+const NO_TURN: Turn = { caller: null, recording: null };
 
 export class Scheduler {
+  /** Leases that can run at the same time; nobody gains by asking for many more than that for one recording. */
+  readonly slotCount: number;
   readonly #effects: Effects;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #rules: Rules;
   readonly #state: ScheduleState;
-  #waitingCount = 0;
   #sequence = 0;
   #meanLeaseMs = FIRST_LEASE_MS;
   #wake: { atMs: number; cancel: () => void } | null = null;
@@ -67,12 +77,17 @@ export class Scheduler {
     this.#clock = clock;
     this.#log = log;
     this.#rules = toRules(settings);
-    this.#state = { devices: devices.map((device) => ({ device, backends: new Set() })), lanes: new Map() };
+    this.slotCount = devices.reduce((sum, device) => sum + device.slots, 0);
+    this.#state = {
+      devices: devices.map((device) => ({ device, backends: new Set() })),
+      lanes: new Map(),
+      longPassedSinceMs: null,
+    };
   }
 
   /**
    * Waits for a backend that holds the model. The caller must release the lease, whatever happens. Rejects with a
-   * GatewayError, or with the signal's reason: the place in the queue is then given up, while an engine that was
+   * GatewayError, or with the signal's reason: the place in the queue is then given up, while a backend that was
    * starting for this request finishes its start and stays, idle, for the next.
    */
   async lease(need: LeaseNeed, signal: AbortSignal): Promise<Lease> {
@@ -84,40 +99,48 @@ export class Scheduler {
 
     const { promise, resolve, reject } = Promise.withResolvers<Lease>();
     const nowMs = this.#clock.nowMs();
+    const turn = this.#turnOf(need);
+    const kind = turn.recording === null ? 'short' : 'long';
+    const isUnderWay = kind === 'long' && lane.long.isUnderWay(turn);
     let waits = true;
-    const leave = () => {
+    const quit = () => {
       waits = false;
       signal.removeEventListener('abort', abort);
       takeOut();
-      this.#waitingCount -= 1;
       if (lane.waiting.size === 0) lane.shortSinceMs = null;
     };
     const abort = () => {
-      leave();
+      quit();
+      place.leave();
       reject(signal.reason);
       this.#decide();
     };
     const request: WaitingRequest = {
       sequence: this.#sequence++,
       lane,
+      kind,
       caller: need.caller ?? null,
       arrivedAtMs: nowMs,
       dueAtMs: dueAtMs(lane.model, nowMs, this.#rules),
       grant: (lease) => {
-        leave();
+        quit();
+        place.takeTurn();
         resolve(lease);
       },
+      end: () => place.endTurn(),
       refuse: (error) => {
-        leave();
+        quit();
+        place.leave();
         reject(error);
       },
     };
     const takeOut = lane.waiting.push(request);
-    this.#waitingCount += 1;
+    const place = lane[kind].enter(request, turn);
     signal.addEventListener('abort', abort, { once: true });
     this.#decide();
-    // The bound is for those who wait: a request that can run at once is welcome however long the queue is.
-    if (waits && this.#waitingCount > this.#rules.queueMax) request.refuse(this.#queueFull());
+    // The bound is for those who wait: a request that can run at once is welcome however long the queue is. It does not
+    // end a recording half-way either: its chunks wait in one place of the queue, which it has.
+    if (waits && !isUnderWay && this.#placesTaken() > this.#rules.queueMax) request.refuse(this.#queueFull());
     return promise;
   }
 
@@ -166,9 +189,9 @@ export class Scheduler {
     if (eligibleDevices(model, this.#state.devices).length === 0) {
       const largestMb = Math.max(...this.#state.devices.map(({ device }) => device.memoryTotalMb));
       throw new GatewayError(
-        'gpu-memory-short',
+        'option-unsupported',
         `Model ${model.name} needs ${model.memoryMb} MB of device memory; the largest device has ${largestMb} MB.`,
-        { neededMb: model.memoryMb, freeMb: largestMb },
+        { field: 'model' },
       );
     }
     const failure = failureOf(lane, this.#state, this.#rules);
@@ -181,10 +204,29 @@ export class Scheduler {
     const key = `${model.name}@${model.digest}`;
     let lane = this.#state.lanes.get(key);
     if (!lane) {
-      lane = { model, waiting: new Fifo(), troubles: new Map(), lastStartMs: 0, shortSinceMs: null };
+      lane = {
+        model,
+        waiting: new Fifo(),
+        short: new TurnQueue(),
+        long: new TurnQueue(recordingSlotsMax(this.slotCount, this.#rules)),
+        troubles: new Map(),
+        lastStartMs: 0,
+        shortSinceMs: null,
+      };
       this.#state.lanes.set(key, lane);
     }
     return lane;
+  }
+
+  #turnOf({ caller, recording }: LeaseNeed): Turn {
+    if (this.#rules.agingMs === 0) return NO_TURN;
+    return { caller: caller ?? null, recording: recording ?? null };
+  }
+
+  #placesTaken(): number {
+    let taken = 0;
+    for (const { short, long } of this.#state.lanes.values()) taken += short.size + long.partyCount;
+    return taken;
   }
 
   /** Carries out decisions until there is none left but to wait, and sets the alarm for the next one that time brings. */
@@ -234,18 +276,19 @@ export class Scheduler {
   }
 
   #grant(request: WaitingRequest, backend: BackendState): void {
-    assert(backend.phase === 'idle' && backend.lease === null && backend.engine, 'a backend has one lease at most');
+    assert(backend.phase === 'idle' && backend.held === null && backend.running, 'a backend has one lease at most');
     assert(!backend.retired && backend.lane === request.lane);
     const grantedAtMs = this.#clock.nowMs();
-    const lease: Lease = { backend: backend.engine, release: () => this.#release(backend, lease, grantedAtMs) };
-    backend.lease = lease;
+    const lease: Lease = { backend: backend.running, release: () => this.#release(backend, lease, grantedAtMs) };
+    backend.held = { lease, request };
     this.#enter(backend, 'busy');
+    this.#state.longPassedSinceMs = longPassedSinceMs(request, this.#state, grantedAtMs);
     request.grant(lease);
   }
 
   #release(backend: BackendState, lease: Lease, grantedAtMs: number): void {
-    if (backend.lease !== lease) return;
-    backend.lease = null;
+    if (backend.held?.lease !== lease) return;
+    this.#endLease(backend);
     this.#meanLeaseMs += MEAN_WEIGHT * (this.#clock.nowMs() - grantedAtMs - this.#meanLeaseMs);
     // A backend stopped while busy (grace over) stays stopping until its process is gone.
     if (backend.phase === 'busy') this.#enter(backend, 'idle');
@@ -253,8 +296,14 @@ export class Scheduler {
     this.#decide();
   }
 
-  #retire(engine: Backend): void {
-    const backend = this.#backends().find((candidate) => candidate.engine === engine);
+  #endLease(backend: BackendState): void {
+    const request = backend.held?.request;
+    backend.held = null;
+    request?.end();
+  }
+
+  #retire(failed: Backend): void {
+    const backend = this.#backends().find((candidate) => candidate.running === failed);
     if (!backend || backend.phase === 'stopping') return;
     backend.retired = true;
     if (backend.phase === 'idle') this.#stop(backend);
@@ -268,16 +317,16 @@ export class Scheduler {
       phaseSinceMs: this.#clock.nowMs(),
       readyAtMs: null,
       retired: false,
-      engine: null,
-      lease: null,
+      running: null,
+      held: null,
       startAbort: new AbortController(),
       gone: Promise.withResolvers(),
     };
     device.backends.add(backend);
     checkDevice(device);
-    this.#log.info(nameOf(backend), 'engine starting');
+    this.#log.info(nameOf(backend), 'backend starting');
     this.#bringUp(backend).then(
-      (engine) => this.#ready(backend, engine),
+      (running) => this.#ready(backend, running),
       (error) => this.#startFailed(backend, error),
     );
   }
@@ -300,17 +349,17 @@ export class Scheduler {
     return this.#effects.start(device.device, lane.model, signal);
   }
 
-  #ready(backend: BackendState, engine: Backend): void {
+  #ready(backend: BackendState, running: Backend): void {
     const { lane, device } = backend;
     const nowMs = this.#clock.nowMs();
     lane.lastStartMs = nowMs - backend.phaseSinceMs;
     lane.shortSinceMs = null;
     lane.troubles.delete(device);
-    backend.engine = engine;
+    backend.running = running;
     backend.readyAtMs = nowMs;
     this.#enter(backend, 'idle');
-    this.#log.info({ ...nameOf(backend), startMs: Math.round(lane.lastStartMs) }, 'engine ready');
-    engine.exited.then((exit) => this.#exited(backend, exit));
+    this.#log.info({ ...nameOf(backend), startMs: Math.round(lane.lastStartMs) }, 'backend ready');
+    running.exited.then((exit) => this.#exited(backend, exit));
     if (this.#closed) this.#stop(backend);
     this.#decide();
   }
@@ -320,7 +369,8 @@ export class Scheduler {
     this.#remove(backend);
     if (this.#closed) return;
     const nowMs = this.#clock.nowMs();
-    const reason = error instanceof Error ? error.message : String(error);
+    // Callers are shown the reason, and what the system says has paths in it.
+    const reason = error instanceof GatewayError ? error.message : 'the log says why.';
     const failures = lane.troubles.get(device)?.failures ?? 0;
     if (error instanceof GatewayError && error.code === 'gpu-memory-short') {
       const neededMb = error.neededMb ?? lane.model.memoryMb;
@@ -332,7 +382,7 @@ export class Scheduler {
     } else {
       const retryAtMs = nowMs + backoffMs(failures + 1, this.#rules);
       lane.troubles.set(device, { failures: failures + 1, reason, retryAtMs, shortage: null });
-      this.#log.error({ ...nameOf(backend), err: error, failures: failures + 1 }, 'engine failed to start');
+      this.#log.error({ ...nameOf(backend), err: error, failures: failures + 1 }, 'backend failed to start');
       if (failureOf(lane, this.#state, this.#rules)) {
         for (const request of lane.waiting) request.refuse(this.#startFailure(lane, reason));
       }
@@ -341,19 +391,19 @@ export class Scheduler {
   }
 
   #stop(backend: BackendState): void {
-    assert(backend.engine && (backend.phase === 'idle' || backend.phase === 'busy'));
+    assert(backend.running && (backend.phase === 'idle' || backend.phase === 'busy'));
     this.#enter(backend, 'stopping');
-    this.#effects.stop(backend.engine).catch((error) => {
+    this.#effects.stop(backend.running).catch((error) => {
       // The process's end is what counts, and `exited` reports it whoever brought it about.
-      this.#log.error({ ...nameOf(backend), err: error }, 'engine could not be stopped');
+      this.#log.error({ ...nameOf(backend), err: error }, 'backend could not be stopped');
     });
   }
 
   #exited(backend: BackendState, exit: BackendExit): void {
     if (backend.phase !== 'stopping') {
-      this.#log.warn({ ...nameOf(backend), phase: backend.phase, reason: exit.reason }, 'engine ended by itself');
+      this.#log.warn({ ...nameOf(backend), phase: backend.phase, reason: exit.reason }, 'backend ended by itself');
     }
-    backend.lease = null;
+    this.#endLease(backend);
     this.#remove(backend);
     // Memory came free: whoever was short of it on this device may look again at once.
     for (const lane of this.#state.lanes.values()) {
@@ -379,8 +429,9 @@ export class Scheduler {
   }
 
   #queueFull(): GatewayError {
-    const slots = this.#state.devices.reduce((sum, { device }) => sum + device.slots, 0);
-    const drainSeconds = Math.ceil((this.#waitingCount * this.#meanLeaseMs) / slots / 1000);
+    let waiting = 0;
+    for (const lane of this.#state.lanes.values()) waiting += lane.waiting.size;
+    const drainSeconds = Math.ceil((waiting * this.#meanLeaseMs) / this.slotCount / 1000);
     return new GatewayError('queue-full', 'Too many requests are waiting for a device. Try again later.', {
       retryAfterSeconds: Math.min(Math.max(1, drainSeconds), RETRY_AFTER_MAX_SECONDS),
     });
@@ -402,6 +453,11 @@ export class Scheduler {
   }
 }
 
+/** How many slots the chunks of one recording may hold while others wait. */
+function recordingSlotsMax(slotCount: number, { recordingShareMax }: Rules): number {
+  return Math.max(1, Math.floor(slotCount * recordingShareMax));
+}
+
 function checkDevice(device: DeviceState): void {
   assert(slotsUsed(device) <= device.device.slots, 'a device runs no more than its slots');
   assert(unreservedMb(device) >= 0, 'no device memory is promised twice');
@@ -413,5 +469,5 @@ function shuttingDown(): GatewayError {
 
 function nameOf(backend: BackendState): { device: string; model: string; backend?: string } {
   const name = { device: backend.device.device.id, model: backend.lane.model.name };
-  return backend.engine ? { ...name, backend: backend.engine.id } : name;
+  return backend.running ? { ...name, backend: backend.running.id } : name;
 }

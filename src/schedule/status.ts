@@ -7,7 +7,7 @@ export interface ScheduleStatus {
   /** False once shutdown has begun. */
   accepting: boolean;
   devices: DeviceStatus[];
-  /** In the order in which their turn comes. */
+  /** By age and rank; turns between callers, and between short requests and long recordings, may change the order. */
   waiting: WaitingStatus[];
 }
 
@@ -69,7 +69,7 @@ function describeDevice(device: DeviceState, lanes: Lane[], nowMs: number): Devi
     slots,
     slotsUsed: slotsUsed(device),
     backends: [...device.backends].map((backend) => ({
-      id: backend.engine?.id ?? null,
+      id: backend.running?.id ?? null,
       model: backend.lane.model.name,
       state: backend.phase,
       stateMs: nowMs - backend.phaseSinceMs,
