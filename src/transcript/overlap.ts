@@ -2,10 +2,16 @@
 import { distancesByStart } from './formatting/edit-distance.ts';
 import type { Word } from './transcript.ts';
 
-/** The same word is stamped this far apart by two chunks at most: measured, the engine is off by 0.15 s, at worst by 0.55 s. */
+/** The same word is stamped this far apart by two chunks at most: mostly it is 0.15 s, at worst 0.55 s. */
 const SAME_WORD_MS_MAX = 800;
+/** A word without duration was stamped where the engine's clock ran out, inside speech that goes on: up to a second late. */
+const SAME_WORD_MS_MAX_UNTIMED = 2_000;
+/** A pair that may be two words is taken only where a sure one is this much further from the middle. */
+const UNSURE_MS = 1_000;
+/** Words are looked at this far beside the overlap. */
+const BESIDE_MS = 800;
 /** Letters that may differ, as a share of the longer word: chunks mishear words that begin or end at their edge. */
-const DIFFERENCE_MAX = 0.34;
+const DIFFERENCE_MAX = 0.25;
 /** A word that is alike counts for less than one that is equal, so that the equal one is taken where both are there. */
 const ALIKE_SCORE = 0.6;
 
@@ -27,23 +33,25 @@ interface Pair {
   left: number;
   right: number;
   centreMs: number;
+  /** How surely it is the same word, 0–1. */
+  score: number;
 }
 
 /**
  * Where to pass from one chunk to the other. The words of both are aligned, in order, by text and then by time; the seam lies
- * at the pair nearest to the middle of the overlap, where both had the most sound around it. Without any pair the middle itself
+ * at a sure pair near the middle of the overlap, where both had the most sound around it. Without any pair the middle itself
  * divides.
  */
 export function seamOf(left: Word[], right: Word[], overlap: Span): Seam {
   const middleMs = (overlap.startMs + overlap.endMs) / 2;
-  const firstLeft = indexOrEnd(left, (word) => centreMs(word) > overlap.startMs - SAME_WORD_MS_MAX);
-  const endRight = indexOrEnd(right, (word) => centreMs(word) > overlap.endMs + SAME_WORD_MS_MAX);
+  const firstLeft = indexOrEnd(left, (word) => centreMs(word) > overlap.startMs - BESIDE_MS);
+  const endRight = indexOrEnd(right, (word) => centreMs(word) > overlap.endMs + BESIDE_MS);
   const pairs = align(left.slice(firstLeft), right.slice(0, endRight)).map((pair) => ({
     ...pair,
     left: pair.left + firstLeft,
   }));
-  const distanceMs = (pair: Pair) => Math.abs(pair.centreMs - middleMs);
-  const [nearest] = pairs.sort((one, other) => distanceMs(one) - distanceMs(other));
+  const price = (pair: Pair) => Math.abs(pair.centreMs - middleMs) + (1 - pair.score) * UNSURE_MS;
+  const [nearest] = pairs.sort((one, other) => price(one) - price(other));
   if (!nearest) return seamByTime(left, right, middleMs);
   // Of the pair itself, the word further from the edge of its chunk is kept.
   return nearest.centreMs < middleMs
@@ -104,7 +112,7 @@ function align(left: Word[], right: Word[]): Pair[] {
     const one = left[row];
     const other = right[column];
     if (one && other && score > 0 && at(row, column) === score + at(row + 1, column + 1)) {
-      pairs.push({ left: row, right: column, centreMs: (centreMs(one) + centreMs(other)) / 2 });
+      pairs.push({ left: row, right: column, centreMs: (centreMs(one) + centreMs(other)) / 2, score });
       row += 1;
       column += 1;
     } else if (at(row, column) === at(row + 1, column)) row += 1;
@@ -116,10 +124,12 @@ function align(left: Word[], right: Word[]): Pair[] {
 /** 0 for words that cannot be the same; up to 1 for equal words at the same time. */
 function pairScore(one: Word, other: Word): number {
   const apartMs = Math.abs(centreMs(one) - centreMs(other));
-  if (apartMs >= SAME_WORD_MS_MAX) return 0;
+  const isUntimed = one.startMs === one.endMs || other.startMs === other.endMs;
+  const apartMsMax = isUntimed ? SAME_WORD_MS_MAX_UNTIMED : SAME_WORD_MS_MAX;
+  if (apartMs >= apartMsMax) return 0;
   const [left, right] = [normalised(one), normalised(other)];
   const likeness = left === right ? 1 : isAlike(left, right) ? ALIKE_SCORE : 0;
-  return likeness * (1 - apartMs / SAME_WORD_MS_MAX);
+  return likeness * (1 - apartMs / apartMsMax);
 }
 
 function isAlike(one: string, other: string): boolean {

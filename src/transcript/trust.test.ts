@@ -238,6 +238,19 @@ describe('each rule at its bound', () => {
     expect(rules([segment(text)], { ...sound, voice })).toEqual(expected);
   });
 
+  it('words piled up where the sound ends were written after it; a few are only stamped badly', () => {
+    const piled = (count: number) => {
+      const one = segment(' The meeting begins at nine and ends at ten, and that is that.');
+      const words = one.words.map((word, index) => ({
+        ...word,
+        startMs: index < one.words.length - count ? 60_000 + index * 1000 : 80_000,
+      }));
+      return { ...one, words };
+    };
+    expect(rules([piled(4)])).toEqual([]);
+    expect(rules([piled(5)])).toEqual(['text-after-end']);
+  });
+
   it('a segment at or after the end, or without duration, is tried again, and dropped only where nobody is heard', () => {
     const good = segment(' The meeting begins at nine.', 60_000, 79_000);
     const end = segment(' Country.', 80_000, 80_000);

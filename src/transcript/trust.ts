@@ -49,6 +49,8 @@ const LETTERS_PER_SECOND_MAX_ELSEWHERE = 40;
 const DENSITY_TOLERANCE_MS = 500;
 /** One step of the engine's clock. */
 const DURATION_MS_MIN = 20;
+/** So many words, stamped one upon the other where the sound ends, were written after it: measured up to 191 in loops, up to 4 in speech. */
+const WORDS_AFTER_END_MIN = 5;
 /** Who says one of the well-known phrases is heard for longer than this, or for more of the time it is stamped with. */
 const CREDIT_VOICE_MS_MAX = 500;
 const CREDIT_VOICE_SHARE_MAX = 0.1;
@@ -67,9 +69,8 @@ export function retryOptions(options: DecodingOptions): DecodingOptions {
 }
 
 export function judgeChunk(final: ChunkFinal, sound: ChunkSound): Judgement {
-  const findings = [...suspicions(final.segments, sound), ...unheard(final.segments, sound)].map(
-    (suspicion): Diagnostic => record(suspicion, 'retried'),
-  );
+  const suspected = suspicions(final.segments, sound).map((suspicion) => record(suspicion, 'retried'));
+  const findings = [...suspected, ...unheard(final.segments, sound)];
   return { verdict: findings.length > 0 ? 'retry' : 'keep', findings };
 }
 
@@ -95,13 +96,13 @@ interface Believed {
 
 interface Suspicion {
   rule: Diagnostic['rule'];
-  segment: Pick<Segment, 'startMs' | 'endMs' | 'text'>;
+  segment: Segment;
 }
 
 function believe(final: ChunkFinal, sound: ChunkSound, isAgreed: boolean): Believed {
   const failed = suspicions(final.segments, sound).filter(({ rule, segment }) => {
     // Both tries wrote it, somebody speaks, and it is not too much for the time (else another rule has it).
-    if (rule === 'repetition-loop') return !isAgreed;
+    if (rule === 'repetition-loop') return !isAgreed || goesPastEnd(segment);
     // A word at the very end may be stamped with no time at all; it is made up only if nobody is heard there.
     if (rule === 'text-after-end' || rule === 'text-without-duration')
       return voiceMs(sound, [beside(segment)]) < VOICE_MS_MIN;
@@ -138,20 +139,30 @@ function ruleAgainst(
   if (isSubtitleCredit(segment.text) && isNearlyVoiceless(segment, sound)) return 'subtitle-credit';
   if (speechMsMin(segment.text) > unclaimedMs + DENSITY_TOLERANCE_MS) return 'text-too-dense';
   if (of.isLoop) return 'repetition-loop';
-  if (segment.startMs >= sound.startMs + sound.durationMs - DURATION_MS_MIN) return 'text-after-end';
+  const endMs = sound.startMs + sound.durationMs;
+  if (segment.startMs >= endMs - DURATION_MS_MIN || goesPastEnd(segment)) return 'text-after-end';
   if (segment.endMs - segment.startMs < DURATION_MS_MIN) return 'text-without-duration';
   return null;
 }
 
+/** The engine's clock stops where the sound does; the words it goes on writing have no duration any more. */
+function goesPastEnd(segment: Segment): boolean {
+  const tail = segment.words.slice(-WORDS_AFTER_END_MIN);
+  const lastMs = tail.at(-1)?.endMs;
+  return tail.length === WORDS_AFTER_END_MIN && tail.every((word) => word.startMs === lastMs);
+}
+
 /** The stretches of voice for which nothing was written. */
-function unheard(segments: Segment[], sound: ChunkSound): Suspicion[] {
+function unheard(segments: Segment[], sound: ChunkSound): Diagnostic[] {
   const written = segments.filter((segment) => segment.text.trim() !== '');
   const silent = without(sound.voice, written.map(beside));
-  const longestMs = Math.max(0, ...silent.map(durationMs));
-  const isUnheard = written.length === 0 ? totalMs(silent) >= UNHEARD_MS_MAX : longestMs >= SKIPPED_MS_MAX;
   const stretches =
-    written.length === 0 ? [extentOf(sound)] : silent.filter((span) => durationMs(span) >= SKIPPED_MS_MAX);
-  return isUnheard ? stretches.map((span) => ({ rule: 'nothing-heard' as const, segment: { ...span, text: '' } })) : [];
+    written.length > 0
+      ? silent.filter((span) => durationMs(span) >= SKIPPED_MS_MAX)
+      : totalMs(silent) >= UNHEARD_MS_MAX
+        ? [extentOf(sound)]
+        : [];
+  return stretches.map((span) => ({ rule: 'nothing-heard', action: 'retried', ...span, text: '' }));
 }
 
 function isNearlyVoiceless(segment: Segment, sound: ChunkSound): boolean {
