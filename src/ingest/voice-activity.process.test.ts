@@ -110,10 +110,23 @@ test('speech is heard where it is, and its pauses are', async () => {
   expect(logged).toEqual([]);
 });
 
+test('speech is heard as well when it is low', async () => {
+  const voiceActivity = open();
+  const usual = await hearAll(voiceActivity, speech);
+  for (const factor of [0.03, 0.006]) {
+    const low = Buffer.from(speech);
+    for (let at = 0; at < low.length; at += 2) low.writeInt16LE(Math.round(speech.readInt16LE(at) * factor), at);
+    const heard = await hearAll(voiceActivity, low);
+    const different = heard.filter(({ hasVoice }, index) => hasVoice !== usual[index]?.hasVoice);
+    expect(different.length).toBeLessThan(20);
+  }
+});
+
 test.for<[string, string]>([
   ['silence', 'anullsrc=r=16000:cl=mono,atrim=duration=20'],
   ['white noise', 'anoisesrc=color=white:amplitude=0.3:duration=20:sample_rate=16000'],
   ['a room tone', 'anoisesrc=color=pink:amplitude=0.01:duration=20:sample_rate=16000'],
+  ['the faintest hiss', 'anoisesrc=color=white:amplitude=0.0003:duration=20:sample_rate=16000'],
   ['a hum', 'sine=frequency=50:duration=20:sample_rate=16000'],
   ['chords', MUSIC],
 ])('%s has no voice', async ([, source]) => {

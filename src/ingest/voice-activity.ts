@@ -23,10 +23,21 @@ const LISTENERS_WAITING_MAX = 256;
 const ANSWER_MS_MAX = 30_000;
 const STDERR_CHARACTERS_MAX = 2_048;
 
+/**
+ * The model misses low speech (of a recording at -45 dB it heard half, 2026-11), so it is given everything at a speaker's
+ * level. Noise, however loud, is no voice to it.
+ */
+const LEVEL_WANTED = 0.1;
+const GAIN_MAX = 100;
+/** The loudest of late is taken for the level of speech; it fades by 3 dB a second. */
+const REMEMBERED_PER_FRAME = 0.99;
+
 /** Whole frames of one recording, after those that were sent before; null when there are no more. */
 export interface Question {
   recording: number;
   samples: Uint8Array | null;
+  /** By how much they are to be amplified. */
+  gain: number;
 }
 
 /** For each frame asked about 1 where there is voice. */
@@ -81,6 +92,7 @@ class RecordingListener implements Listener {
   readonly #recording: number;
   readonly #leave: () => void;
   readonly #loudness = new LoudnessDetector();
+  #loudest = 0;
   #detector: Detector | undefined;
 
   constructor(recording: number, detector: Detector | undefined, leave: () => void) {
@@ -96,7 +108,9 @@ class RecordingListener implements Listener {
     );
     // It listens along, so that it knows the noise by the time that it may be needed.
     const loud = levels.map((level) => this.#loudness.hasVoice(level));
-    const voice = await this.#detector?.ask(this.#recording, samples);
+    this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
+    const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
+    const voice = await this.#detector?.ask({ recording: this.#recording, samples, gain });
     if (!voice) this.#detector = undefined; // what the model knew of the recording is lost, even if there is another process
     return levels.map((level, index) => ({ level, hasVoice: voice ? voice[index] === 1 : loud[index] === true }));
   }
@@ -140,20 +154,20 @@ class Detector {
     this.#gone.then(() => this.#bury());
   }
 
-  ask(recording: number, samples: Buffer): Promise<Uint8Array | undefined> {
+  ask(question: Question): Promise<Uint8Array | undefined> {
     if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
       const cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
-      this.#waiting.set(recording, (voice) => {
+      this.#waiting.set(question.recording, (voice) => {
         cancelDeadline();
         resolve(voice);
       });
-      this.#send({ recording, samples });
+      this.#send(question);
     });
   }
 
   forget(recording: number): void {
-    if (this.#child.connected) this.#send({ recording, samples: null });
+    if (this.#child.connected) this.#send({ recording, samples: null, gain: 1 });
   }
 
   async close(): Promise<void> {

@@ -40,10 +40,11 @@ const createVad = () => new Vad({ sileroVad, sampleRate: 16_000, numThreads: 1, 
 const idle: Vad[] = [createVad()];
 const listening = new Map<number, Vad>();
 
-function detect(vad: Vad, bytes: Uint8Array): Uint8Array {
+function detect(vad: Vad, bytes: Uint8Array, gain: number): Uint8Array {
   const integers = new Int16Array(new Uint8Array(bytes).buffer);
   const samples = new Float32Array(integers.length);
-  for (let at = 0; at < samples.length; at += 1) samples[at] = Number(integers[at]) / 32_768;
+  for (let at = 0; at < samples.length; at += 1)
+    samples[at] = Math.max(-1, Math.min(1, (Number(integers[at]) * gain) / 32_768));
   const voice = new Uint8Array(samples.length / WINDOW_SAMPLES);
   for (const index of voice.keys()) {
     vad.acceptWaveform(samples.subarray(index * WINDOW_SAMPLES, (index + 1) * WINDOW_SAMPLES));
@@ -56,11 +57,11 @@ function detect(vad: Vad, bytes: Uint8Array): Uint8Array {
   return voice;
 }
 
-process.on('message', ({ recording, samples }: Question) => {
+process.on('message', ({ recording, samples, gain }: Question) => {
   if (samples) {
     const vad = listening.get(recording) ?? idle.pop() ?? createVad();
     listening.set(recording, vad);
-    process.send?.({ recording, voice: detect(vad, samples) } satisfies Answer);
+    process.send?.({ recording, voice: detect(vad, samples, gain) } satisfies Answer);
     return;
   }
   const vad = listening.get(recording);
