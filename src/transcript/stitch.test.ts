@@ -256,6 +256,29 @@ describe('chunks that overlap', () => {
     expectConsistent(segments);
   });
 
+  it('leave a space that the engine wrote where it writes none', () => {
+    const unspaced = (startMs: number, endMs: number, said: Said[]) => ({
+      startMs,
+      durationMs: endMs - startMs,
+      segments: [segmentOf(said, '')],
+    });
+    const right = unspaced(8500, 18_000, [
+      ['おはよう', 9000, 9400],
+      ['会議', 9700, 10_400],
+    ]);
+    const [segment] = right.segments;
+    if (segment) {
+      segment.pieces = segment.pieces.map(({ text, probability }, index) => ({
+        text: index === 1 ? ` ${text}` : text,
+        probability,
+      }));
+      segment.text = 'おはよう 会議';
+    }
+    const segments = stitch([unspaced(0, 10_000, [['おはよう', 9000, 9400]]), right]);
+    expect(textOf(segments)).toBe('おはよう 会議');
+    expectConsistent(segments);
+  });
+
   it('do not take one short word for another', () => {
     const segments = stitch([
       chunk(0, 9000, [
