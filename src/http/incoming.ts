@@ -1,4 +1,5 @@
 // The socket's side of a request, which Hono's own request hides: its body as a stream, and whether anybody is still there.
+import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
 import type { Context } from 'hono';
@@ -11,6 +12,13 @@ export const CLIENT_CLOSED_REQUEST = 499 as ContentfulStatusCode;
 export function incomingBody({ env, req }: Context<HttpEnvironment>): Readable {
   if (env?.incoming) return env.incoming;
   return req.raw.body ? Readable.fromWeb(req.raw.body as NodeReadableStream) : Readable.from([]);
+}
+
+/** One name for all requests of one client: its key, or where there are none its address. Not the key itself: it is logged. */
+export function callerOf({ env, req }: Context<HttpEnvironment>): string {
+  const credential = req.header('authorization') ?? '';
+  const address = env?.incoming?.socket.remoteAddress ?? '';
+  return hash('sha256', `${credential} ${address}`).slice(0, 16);
 }
 
 /** The socket is asked too: a torn upload shows as a parsing failure a moment before the signal fires. */

@@ -21,6 +21,8 @@ export interface Cut {
   endFrame: number;
   /** How many of its first frames are the last ones of the chunk before it, too. More than 0 only after a forced cut. */
   overlapFrames: number;
+  /** The frames in which somebody is heard. */
+  voice: { startFrame: number; endFrame: number }[];
 }
 
 export interface CutSettings {
@@ -109,11 +111,13 @@ export class Cutter {
   /** The chunk up to `end`; the next begins at `next` or later. */
   #take(end: number, next: number): Cut | undefined {
     const endFrame = Math.min(end, this.#frames.length);
-    const voiceFrames = this.#frames.slice(0, endFrame).filter((frame) => frame.hasVoice).length;
+    const voice = voiceOf(this.#frames.slice(0, endFrame), this.#startFrame);
+    const voiceFrames = voice.reduce((sum, span) => sum + span.endFrame - span.startFrame, 0);
     const cut = {
       startFrame: this.#startFrame,
       endFrame: this.#startFrame + endFrame,
       overlapFrames: this.#overlapFrames,
+      voice,
     };
     this.#dropUntil(next);
     this.#overlapFrames = 0;
@@ -126,6 +130,18 @@ export class Cutter {
     this.#startFrame += index;
     this.#silentFrames = Math.min(this.#silentFrames, this.#frames.length);
   }
+}
+
+function voiceOf(known: Frame[], firstFrame: number): Cut['voice'] {
+  const spans: Cut['voice'] = [];
+  for (const [index, { hasVoice }] of known.entries()) {
+    if (!hasVoice) continue;
+    const frame = firstFrame + index;
+    const last = spans.at(-1);
+    if (last?.endFrame === frame) last.endFrame += 1;
+    else spans.push({ startFrame: frame, endFrame: frame + 1 });
+  }
+  return spans;
 }
 
 /** Silent frames between two that have voice; the last may go on beyond what is known. */

@@ -8,7 +8,6 @@ import { Semaphore } from '../lib/semaphore.ts';
 import {
   type AudioSelection,
   CHANNELS_MAX,
-  type DecodedAudio,
   PCM_BYTES_PER_MS,
   type RawFormat,
   type Recording,
@@ -21,6 +20,7 @@ import {
   runFfmpeg,
   samplesOutput,
 } from './ffmpeg.ts';
+import { type GrowingFile, Growth } from './growing-file.ts';
 import { readHead, recognise } from './recognise.ts';
 import type { IngestSettings } from './settings.ts';
 import type { Spool, SpoolFile } from './spool.ts';
@@ -41,6 +41,15 @@ export interface DecoderParts {
   clock: Clock;
 }
 
+/** Samples, possibly still being written. */
+export interface OpenAudio {
+  file: GrowingFile;
+  /** Once all are written. Rejects as decoding does. */
+  byteLength: Promise<number>;
+  /** Ends the decoding and deletes what it wrote. */
+  release(): Promise<void>;
+}
+
 export class Decoder {
   readonly #parts: DecoderParts;
   readonly #slots: Semaphore;
@@ -50,16 +59,41 @@ export class Decoder {
     this.#slots = new Semaphore(parts.settings.DECODES_MAX);
   }
 
-  async decode(recording: Recording, { channel, raw }: AudioSelection, signal: AbortSignal): Promise<DecodedAudio> {
+  /** Begins to decode; what it writes may be read while it grows. Waits only for a place among those that decode. */
+  async open(recording: Recording, { channel, raw }: AudioSelection, signal: AbortSignal): Promise<OpenAudio> {
     signal.throwIfAborted();
     const { input, pcm } = await examine(recording, raw);
     if (pcm) {
       checkLength(pcm.byteLength, this.#parts.settings);
-      return whole({ path: recording.path, ...pcm, release: async () => {} });
+      const file = { path: recording.path, ...pcm, growth: Growth.ended() };
+      return { file, byteLength: Promise.resolve(pcm.byteLength), release: async () => {} };
     }
     const task = { ...input, output: samplesOutput(channel) };
-    const file = await this.#run(task, signal, (run) => this.#writeSamples(run, signal));
-    return whole({ path: file.path, byteOffset: 0, byteLength: file.bytes, release: file.release });
+    const released = new AbortController();
+    const either = AbortSignal.any([signal, released.signal]);
+    const growth = new Growth();
+    const opened = Promise.withResolvers<string>();
+    const written = this.#run(task, either, (run) =>
+      this.#writeSamples(run, either, { onOpen: opened.resolve, onBytes: () => growth.grew() }),
+    );
+    written.then(
+      () => growth.end(),
+      (error: unknown) => {
+        growth.fail(error);
+        opened.reject(error);
+      },
+    );
+    const byteLength = written.then((file) => file.bytes);
+    byteLength.catch(() => {}); // whoever reads the file hears of it first
+    return {
+      file: { path: await opened.promise, byteOffset: 0, growth },
+      byteLength,
+      async release() {
+        released.abort(new Error('The audio is not needed any more.'));
+        const file = await written.catch(() => undefined);
+        await file?.release();
+      },
+    };
   }
 
   async countChannels(
@@ -107,14 +141,19 @@ export class Decoder {
     }
   }
 
-  async #writeSamples(run: FfmpegRun, signal: AbortSignal): Promise<SpoolFile> {
+  async #writeSamples(
+    run: FfmpegRun,
+    signal: AbortSignal,
+    listener?: { onOpen: (path: string) => void; onBytes: () => void },
+  ): Promise<SpoolFile> {
     const { settings, spool, log } = this.#parts;
     const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
     // The count is what holds against a file that claims nothing, or lies.
     const count = (_chunk: Buffer, bytes: number) => {
       if (bytes > bytesMax) throw tooLong(settings);
+      listener?.onBytes();
     };
-    const file = await spool.write(run.samples, count, signal);
+    const file = await spool.write(run.samples, count, signal, listener?.onOpen);
     try {
       judge(await run.gone, file.bytes, run, settings, log);
       return file;
@@ -212,10 +251,6 @@ function tooLong(settings: IngestSettings): GatewayError {
 
 function tooSlow(settings: IngestSettings): GatewayError {
   return undecodable(`The audio could not be decoded within ${settings.DECODE_SECONDS_MAX} seconds.`);
-}
-
-function whole(stretch: Omit<DecodedAudio, 'startMs' | 'durationMs'>): DecodedAudio {
-  return { ...stretch, startMs: 0, durationMs: stretch.byteLength / PCM_BYTES_PER_MS };
 }
 
 function undecodable(message: string, cause?: unknown): GatewayError {

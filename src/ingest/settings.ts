@@ -12,6 +12,12 @@ export const ingestSettings = z.object({
   URL_FETCH_SECONDS_MAX: env.number(300, { min: 1 }).describe('How long the audio of a URL may take to arrive.'),
   URL_REDIRECTS_MAX: env.integer(5, { max: 20 }).describe('How many redirects of a URL are followed.'),
   ALLOW_PRIVATE_URLS: allowPrivateUrls,
+  CHUNK_SECONDS_MIN: env
+    .number(20, { min: 1, max: 28 })
+    .describe('A long recording is cut at the longest pause after this many seconds of a chunk.'),
+  CHUNK_SECONDS_MAX: env
+    .number(28, { min: 10, max: 28 })
+    .describe('The longest chunk. Engines hear 30 seconds at a time and invent text in what is a little longer.'),
   AUDIO_SECONDS_MAX: env.number(14_400, { min: 1 }).describe('Longest audio accepted, in seconds.'),
   SPOOL_BYTES_MAX: env
     .integer(16 * 1024 ** 3, { min: 1 })

@@ -52,7 +52,14 @@ async function split(file: Omit<GrowingFile, 'path'>): Promise<Chunk[]> {
 test('a chunk is where its samples are, and when', async () => {
   await writeFile(path, Buffer.concat([Buffer.alloc(44, 1), silence(seconds(10.24)), speech(seconds(3.2))]));
   expect(await split({ byteOffset: 44, growth: Growth.ended() })).toEqual([
-    { path, byteOffset: 44 + seconds(10.016), byteLength: seconds(3.424), startMs: 10_016, durationMs: 3_424 },
+    {
+      path,
+      byteOffset: 44 + seconds(10.016),
+      byteLength: seconds(3.424),
+      startMs: 10_016,
+      durationMs: 3_424,
+      voice: [{ startMs: 10_240, endMs: 13_440 }],
+    },
   ]);
 });
 

@@ -1,7 +1,7 @@
 // Turns samples on disk into chunks, each as soon as it is decided, while the rest may still be decoded. Joins what is heard
 // (voice-activity.ts) with what is decided (cut.ts), and frames with bytes; owns neither the file nor the decisions.
 import { Readable } from 'node:stream';
-import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
+import { PCM_BYTES_PER_MS, type VoicedChunk } from '../transcript/recording.ts';
 import { type Cut, type CutSettings, Cutter, FRAME_MS } from './cut.ts';
 import { type GrowingFile, readBlocks } from './growing-file.ts';
 import { FRAME_BYTES, type VoiceActivity } from './voice-activity.ts';
@@ -23,7 +23,7 @@ export function splitIntoChunks(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-): AsyncIterable<Chunk> {
+): AsyncIterable<VoicedChunk> {
   return Readable.from(decide(file, voiceActivity, settings, signal), { highWaterMark: CHUNKS_WAITING_MAX });
 }
 
@@ -32,7 +32,7 @@ async function* decide(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-): AsyncGenerator<Chunk> {
+): AsyncGenerator<VoicedChunk> {
   const listener = await voiceActivity.listen(signal);
   try {
     const cutter = new Cutter(settings);
@@ -60,7 +60,7 @@ function wholeFrames(block: Buffer): Buffer {
     : Buffer.concat([block.subarray(0, block.length - (block.length % 2)), Buffer.alloc(missing + (block.length % 2))]);
 }
 
-function toChunk(file: GrowingFile, { startFrame, endFrame, overlapFrames }: Cut, bytes: number): Chunk {
+function toChunk(file: GrowingFile, { startFrame, endFrame, overlapFrames, voice }: Cut, bytes: number): VoicedChunk {
   const startByte = startFrame * FRAME_BYTES;
   const byteLength = Math.min(endFrame * FRAME_BYTES, bytes) - startByte;
   return {
@@ -70,5 +70,6 @@ function toChunk(file: GrowingFile, { startFrame, endFrame, overlapFrames }: Cut
     startMs: startFrame * FRAME_MS,
     durationMs: byteLength / PCM_BYTES_PER_MS,
     ...(overlapFrames > 0 && { overlapBeforeMs: overlapFrames * FRAME_MS }),
+    voice: voice.map((span) => ({ startMs: span.startFrame * FRAME_MS, endMs: span.endFrame * FRAME_MS })),
   };
 }

@@ -19,9 +19,15 @@ export interface SpoolFile {
 export interface Spool {
   /**
    * Streams `source` into a new file and destroys `source` when that fails. `inspect` sees each chunk and the bytes so
-   * far before they are written, and stops the whole by throwing. After a failure nothing stays on disk.
+   * far before they are written, and stops the whole by throwing. `onOpen` hears the path once the file is there. After a
+   * failure nothing stays on disk.
    */
-  write(source: Readable, inspect: (chunk: Buffer, bytes: number) => void, signal: AbortSignal): Promise<SpoolFile>;
+  write(
+    source: Readable,
+    inspect: (chunk: Buffer, bytes: number) => void,
+    signal: AbortSignal,
+    onOpen?: (path: string) => void,
+  ): Promise<SpoolFile>;
   /** What all files take together. */
   bytes(): number;
   /** Deletes what is left. */
@@ -43,7 +49,7 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
   }
 
   return {
-    async write(source, inspect, signal) {
+    async write(source, inspect, signal, onOpen) {
       source.on('error', () => {}); // one that breaks while the file is being opened: the pipeline finds it broken
       const path = join(directory, randomUUID());
       let bytes = 0;
@@ -60,6 +66,7 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
       }
       try {
         const handle = await open(path, 'wx', 0o600);
+        onOpen?.(path);
         await pipeline(source, counted, handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES }), { signal });
       } catch (error) {
         source.destroy();

@@ -7,7 +7,7 @@ import { Gate } from '../lib/gate.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { ChunkEvent, TranscriptEvent } from '../transcript/event.ts';
-import type { AudioSelection, Chunk } from '../transcript/recording.ts';
+import type { AudioSelection, Chunk, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import type { Segment, Transcript } from '../transcript/transcript.ts';
 import { createTranscriber, type TranscriberParts } from './recorded.ts';
@@ -57,6 +57,15 @@ const crashAfterDraft: Script = async function* () {
   throw new GatewayError('engine-failed', 'The engine ended.');
 };
 
+const chunkAt = (startMs: number): VoicedChunk => ({
+  path: 'pcm',
+  byteOffset: startMs * 32,
+  byteLength: 32_000,
+  startMs,
+  durationMs: 1000,
+  voice: [{ startMs, endMs: startMs + 900 }],
+});
+
 /** The parts below the story, faked, counting what must balance. */
 class Below implements TranscriberParts {
   scripts: Script[] = [];
@@ -87,17 +96,19 @@ class Below implements TranscriberParts {
       if (this.countFailure) throw this.countFailure;
       return this.channels;
     },
-    decode: async (_recording: unknown, { channel }: AudioSelection) => {
+    split: async (_recording: unknown, { channel }: AudioSelection) => {
       this.decodes++;
       this.channelsDecoded.push(channel);
       if (this.decodeFailure) throw this.decodeFailure;
       const release = async () => {
         this.released.decoded++;
       };
-      return { path: 'pcm', byteOffset: 0, byteLength: 32_000, startMs: 0, durationMs: 1000, release };
+      return { chunks: Readable.from(this.chunks), durationMs: Promise.resolve(1000), release };
     },
   };
+  chunks: VoicedChunk[] = [chunkAt(0)];
   scheduler = {
+    slotCount: 1,
     lease: async (need: { avoid?: Backend }, signal: AbortSignal) => {
       signal.throwIfAborted();
       this.leases.push({ avoid: need.avoid });
@@ -140,7 +151,7 @@ describe('one request', () => {
     const run = await transcribe();
     expect(run.cache).toBe('miss');
     const events = await collect(run.events);
-    expect(events.map((event) => event.type)).toEqual(['segment-draft', 'transcript-final']);
+    expect(events.map((event) => event.type)).toEqual(['progress', 'segment-draft', 'transcript-final']);
     expect(events.at(-1)).toMatchObject({ transcript: { model: 'base', durationMs: 1000, language: 'en' } });
     expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 1 });
   });
@@ -204,7 +215,7 @@ describe('failure', () => {
   test('a backend that dies is replaced once, and the caller hears nothing twice', async () => {
     below.scripts.push(crashAfterDraft);
     const events = await collect((await transcribe()).events);
-    expect(events.map((event) => event.type)).toEqual(['segment-draft', 'transcript-final']);
+    expect(events.map((event) => event.type)).toEqual(['progress', 'segment-draft', 'transcript-final']);
     expect(below.leases[1]?.avoid?.id).toBe('backend-1');
     expect(below.released.leases).toBe(2);
   });

@@ -11,13 +11,11 @@ import type { Gate } from '../lib/gate.ts';
 import type { ModelListing } from '../models/listing.ts';
 import type { Model } from '../models/model.ts';
 import type { ModelStore } from '../models/store.ts';
-import type { Scheduler } from '../schedule/scheduler.ts';
-import { assemble } from '../transcript/assemble.ts';
-import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
+import type { TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import type { Transcript } from '../transcript/transcript.ts';
-import { runChunk } from './run-chunk.ts';
+import { type ChunksParts, transcribeChunks } from './chunks.ts';
 
 export type { ModelListing };
 
@@ -44,11 +42,11 @@ export interface Transcriber {
 export interface TranscriberParts {
   /** Every recording is inside from its last byte until it is released. */
   gate: Gate;
-  ingest: Pick<Ingest, 'receive' | 'fetch' | 'decode' | 'countChannels'>;
+  ingest: Pick<Ingest, 'receive' | 'fetch' | 'split' | 'countChannels'>;
   models: Pick<ModelStore, 'resolve' | 'list' | 'find'>;
   cache: Pick<Cache, 'recall' | 'remember'>;
   inFlight: InFlight<TranscriptEvent>;
-  scheduler: Pick<Scheduler, 'lease'>;
+  scheduler: ChunksParts['scheduler'];
   /** Which program computes transcripts: another one's are not found in the cache. */
   engine: string;
 }
@@ -150,15 +148,20 @@ async function* transcribeOnce(
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent> {
   try {
-    const audio = await parts.ingest.decode(recording, request, signal);
+    const audio = await parts.ingest.split(recording, request, signal);
     try {
-      const finals: ChunkFinal[] = [];
-      for await (const event of runChunk(parts.scheduler, audio, model, request.options, signal)) {
-        if (event.type === 'chunk-final') finals.push(event);
-        else yield event;
-      }
-      const { task } = request.options;
-      const transcript = assemble({ task, model: model.name, durationMs: audio.durationMs }, finals);
+      const { options } = request;
+      const result = yield* transcribeChunks(
+        audio,
+        { scheduler: parts.scheduler, model, options, caller: request.caller },
+        signal,
+      );
+      const transcript: Transcript = {
+        task: options.task,
+        model: model.name,
+        durationMs: await audio.durationMs,
+        ...result,
+      };
       if (request.cache !== 'bypass') await parts.cache.remember(key, transcript);
       yield { type: 'transcript-final', transcript };
     } finally {

@@ -1,39 +1,29 @@
 // Runs one chunk on whichever backend the scheduler leases. A backend that fails under it is replaced once, unseen by the caller.
 import { GatewayError } from '../errors.ts';
-import type { Model } from '../models/model.ts';
-import type { Lease, Scheduler } from '../schedule/scheduler.ts';
-import type { ChunkEvent } from '../transcript/event.ts';
+import type { LeaseNeed, Scheduler } from '../schedule/scheduler.ts';
+import type { ChunkFinal } from '../transcript/event.ts';
 import type { Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 
 /** A chunk that brings down two backends is at fault itself. */
 const RUNS_MAX = 2;
 
-export async function* runChunk(
+export async function runChunk(
   scheduler: Pick<Scheduler, 'lease'>,
   chunk: Chunk,
-  model: Model,
-  options: DecodingOptions,
+  { options, ...need }: Omit<LeaseNeed, 'avoid'> & { options: DecodingOptions },
   signal: AbortSignal,
-): AsyncGenerator<ChunkEvent> {
-  let failed: Lease['backend'] | undefined;
-  let draftedUntilMs = 0;
-
+): Promise<ChunkFinal> {
+  let avoid: LeaseNeed['avoid'];
   for (let runs = 1; ; runs++) {
-    const lease = await scheduler.lease(failed ? { model, avoid: failed } : { model }, signal);
+    const lease = await scheduler.lease(avoid ? { ...need, avoid } : need, signal);
     try {
-      for await (const event of lease.backend.run(chunk, options, signal)) {
-        if (event.type === 'segment-draft') {
-          // The caller has heard this from the backend that failed.
-          if (failed && event.startMs < draftedUntilMs) continue;
-          draftedUntilMs = event.endMs;
-        }
-        yield event;
-      }
-      return;
+      for await (const event of lease.backend.run(chunk, options, signal))
+        if (event.type === 'chunk-final') return event;
+      throw new GatewayError('engine-failed', 'The engine ended without a result.');
     } catch (error) {
       if (signal.aborted || runs === RUNS_MAX || !isBackendFault(error)) throw error;
-      failed = lease.backend;
+      avoid = lease.backend;
     } finally {
       lease.release();
     }

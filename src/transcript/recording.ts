@@ -43,7 +43,17 @@ export interface Chunk {
   overlapBeforeMs?: number;
 }
 
-/** A recording decoded whole. `release` deletes what decoding wrote (nothing when the upload was such PCM already). */
-export interface DecodedAudio extends Chunk {
+/** A chunk in which somebody speaks, and where, in the recording's time. */
+export interface VoicedChunk extends Chunk {
+  voice: { startMs: number; endMs: number }[];
+}
+
+/** A recording that is being decoded, in chunks of what is worth an engine's time. */
+export interface SplitAudio {
+  /** Each as soon as it is decided, in order. None where nobody speaks. Throws what decoding failed with. */
+  chunks: AsyncIterable<VoicedChunk>;
+  /** Of the whole recording, silence included. Rejects as decoding does. */
+  durationMs: Promise<number>;
+  /** Ends the decoding and deletes what it wrote. */
   release(): Promise<void>;
 }

@@ -18,4 +18,6 @@ export interface TranscriptionRequest extends AudioSelection {
   options: DecodingOptions;
   /** `use` the cache, `refresh` it (Cache-Control: no-cache) or `bypass` it entirely (no-store). */
   cache: 'use' | 'refresh' | 'bypass';
+  /** Whose turn it uses when many wait. Callers without a name take turns as one. */
+  caller?: string;
 }

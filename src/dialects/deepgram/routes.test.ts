@@ -159,6 +159,7 @@ describe('options', () => {
         cache: 'use',
         channel: null,
         raw: null,
+        caller: expect.any(String),
       },
     ]);
   });

@@ -9,7 +9,7 @@ import { GatewayError, toGatewayError } from '../../errors.ts';
 import { type BodyOptions, readBytes, readWithin, takeBody } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
-import { CLIENT_CLOSED_REQUEST, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import type { Source } from '../../jobs/callbacks.ts';
 import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
@@ -147,6 +147,7 @@ async function answerListen(context: RequestContext, services: DialectServices):
       await services.callbacks.accept({ id, dialect: NAME, callback: request.callback, request: kept, source });
       return context.json({ request_id: id });
     }
+    request.transcription.caller = callerOf(context);
     const { cache, body } = await transcribe(source, request, id, services, signal);
     return context.body(body, 200, { 'content-type': 'application/json', 'x-cache': cache });
   } catch (thrown) {

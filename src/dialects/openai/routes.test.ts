@@ -98,6 +98,7 @@ describe('the form', () => {
         cache: 'use',
         channel: null,
         raw: null,
+        caller: expect.any(String),
       },
     ]);
   });

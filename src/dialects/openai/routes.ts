@@ -5,7 +5,7 @@ import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
-import { CLIENT_CLOSED_REQUEST, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { EVENT_STREAM_HEADERS, openEventStream } from '../../http/sse.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
@@ -67,7 +67,11 @@ async function answerUpload(
   try {
     const upload = { headers: context.req.raw.headers, body: incomingBody(context), task };
     const { request, recording } = await readRequest(upload, services, signal);
-    const run = await services.transcriber.transcribe(recording, request.transcription, signal);
+    const run = await services.transcriber.transcribe(
+      recording,
+      { ...request.transcription, caller: callerOf(context) },
+      signal,
+    );
     if (request.stream) return await answerStream(context, run, request, { services, clock, departure, signal });
 
     const { contentType, body } = writeResponse(await finalTranscript(run), request);

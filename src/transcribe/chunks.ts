@@ -1,0 +1,195 @@
+// Transcribes the chunks of one recording: on as many devices as there are, in any order, and tells of them in the order of
+// the recording. Owns what is decided for the recording as a whole: its language, which chunk is tried again, what is left out.
+import { randomUUID } from 'node:crypto';
+import type { Model } from '../models/model.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import type { ChunkFinal, Progress, SegmentDraft } from '../transcript/event.ts';
+import type { SplitAudio, VoicedChunk } from '../transcript/recording.ts';
+import type { DecodingOptions } from '../transcript/request.ts';
+import { Stitcher } from '../transcript/stitch.ts';
+import type { Diagnostic, Segment } from '../transcript/transcript.ts';
+import { judgeChunk, retryOptions, settleRetry } from '../transcript/trust.ts';
+import { vote } from '../transcript/vote.ts';
+import { runChunk } from './run-chunk.ts';
+
+/** Chunks that wait for a device beyond those that could run now, so that none idles while the next is being asked for. */
+const LOOK_AHEAD = 1;
+
+export interface ChunkedResult {
+  language: string;
+  segments: Segment[];
+  diagnostics: Diagnostic[];
+}
+
+/** A chunk and what came of it. */
+interface Done {
+  index: number;
+  chunk: VoicedChunk;
+  final: ChunkFinal;
+  diagnostics: Diagnostic[];
+  /** It was told the recording's language, so what it says of it is no vote. */
+  isPinned: boolean;
+}
+
+export interface ChunksParts {
+  scheduler: Pick<Scheduler, 'lease' | 'slotCount'>;
+  model: Model;
+  options: DecodingOptions;
+  caller: string | undefined;
+}
+
+export async function* transcribeChunks(
+  audio: Pick<SplitAudio, 'chunks' | 'durationMs'>,
+  parts: ChunksParts,
+  signal: AbortSignal,
+): AsyncGenerator<Progress | SegmentDraft, ChunkedResult> {
+  const recording = new ChunkedRecording(parts, signal);
+  const source = audio.chunks[Symbol.asyncIterator]();
+  let durationMs: number | undefined;
+  audio.durationMs.then(
+    (known) => (durationMs = known),
+    () => {}, // the chunks fail with it
+  );
+  try {
+    let next: Promise<IteratorResult<VoicedChunk, unknown>> | undefined = source.next();
+    while (next || recording.isRunning) {
+      const mayStart = recording.runningCount < parts.scheduler.slotCount + LOOK_AHEAD;
+      const step = await Promise.race([
+        ...(next && mayStart ? [next.then((result) => ({ result }))] : []),
+        ...recording.running,
+      ]);
+      if ('result' in step) {
+        if (step.result.done) next = undefined;
+        else {
+          recording.start(step.result.value);
+          next = source.next();
+        }
+      } else {
+        recording.finish(step);
+        if (durationMs) yield { type: 'progress', fraction: Math.min(1, recording.finishedMs / durationMs) };
+      }
+      for (const { startMs, endMs, text } of recording.release(next === undefined)) {
+        yield { type: 'segment-draft', startMs, endMs, text };
+      }
+    }
+    return recording.result();
+  } finally {
+    recording.abort();
+    await source.return?.();
+  }
+}
+
+class ChunkedRecording {
+  readonly #parts: ChunksParts;
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #id = randomUUID();
+  readonly #stitcher = new Stitcher();
+  readonly #running = new Map<number, Promise<Done>>();
+  /** Finished and not stitched: the language is not decided yet. */
+  readonly #held = new Map<number, Done>();
+  /** Everything that finished, for the vote. */
+  readonly #finals = new Map<number, ChunkFinal>();
+  readonly #segments: Segment[] = [];
+  readonly #diagnostics: Diagnostic[] = [];
+  #language: string | null;
+  #count = 0;
+  #isEnded = false;
+  finishedMs = 0;
+
+  constructor(parts: ChunksParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#language = parts.options.language;
+    this.#signal = AbortSignal.any([signal, this.#abort.signal]);
+  }
+
+  get isRunning(): boolean {
+    return this.#running.size > 0;
+  }
+
+  get runningCount(): number {
+    return this.#running.size;
+  }
+
+  get running(): Iterable<Promise<Done>> {
+    return this.#running.values();
+  }
+
+  start(chunk: VoicedChunk): void {
+    this.#count += 1;
+    this.#run(this.#stitcher.expect(chunk), chunk);
+  }
+
+  finish(done: Done): void {
+    this.#running.delete(done.index);
+    this.#held.set(done.index, done);
+    if (!done.isPinned) this.#finals.set(done.index, done.final);
+    this.finishedMs = Math.max(this.finishedMs, done.chunk.startMs + done.chunk.durationMs);
+  }
+
+  /** The segments that are settled by now and were not before. */
+  release(noneFollows: boolean): Segment[] {
+    const isOver = noneFollows && !this.isRunning;
+    this.#language ??= this.#decideLanguage(isOver);
+    if (this.#language === null) return [];
+    const settled: Segment[] = [];
+    for (const done of [...this.#held.values()]) {
+      this.#held.delete(done.index);
+      // Whoever took the recording for another language wrote nonsense.
+      if (!done.isPinned && done.final.language !== this.#language && done.final.segments.length > 0) {
+        this.#run(done.index, done.chunk);
+        continue;
+      }
+      this.#diagnostics.push(...done.diagnostics);
+      settled.push(...this.#stitcher.add(done.index, done.final));
+    }
+    if (noneFollows && !this.isRunning && !this.#isEnded) {
+      this.#isEnded = true;
+      settled.push(...this.#stitcher.end());
+    }
+    this.#segments.push(...settled);
+    return settled;
+  }
+
+  result(): ChunkedResult {
+    const diagnostics = this.#diagnostics.sort((a, b) => a.startMs - b.startMs);
+    return { language: this.#language ?? 'en', segments: this.#segments, diagnostics };
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  #run(index: number, chunk: VoicedChunk): void {
+    const run = this.#transcribe(index, chunk);
+    run.catch(() => {}); // when one fails the others are aborted, and nobody waits for them any more
+    this.#running.set(index, run);
+  }
+
+  async #transcribe(index: number, chunk: VoicedChunk): Promise<Done> {
+    const { scheduler, model } = this.#parts;
+    const options = { ...this.#parts.options, language: this.#language };
+    // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
+    const { caller } = this.#parts;
+    const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
+    const run = (given: DecodingOptions) => runChunk(scheduler, chunk, { ...need, options: given }, this.#signal);
+    const first = await run(options);
+    const done = { index, chunk, isPinned: options.language !== null };
+    // Without times there is nothing to compare the words with.
+    if (!model.timestamps || judgeChunk(first, chunk).verdict === 'keep')
+      return { ...done, final: first, diagnostics: [] };
+    return { ...done, ...settleRetry(first, await run(retryOptions(options)), chunk) };
+  }
+
+  /** Null while more has to be heard. One chunk alone needs no vote. */
+  #decideLanguage(isOver: boolean): string | null {
+    const prefix: ChunkFinal[] = [];
+    for (let index = 0; index < this.#count; index += 1) {
+      const final = this.#finals.get(index);
+      if (!final) break;
+      prefix.push(final);
+    }
+    const { language, isDecided } = vote(prefix);
+    return isDecided || isOver ? (language ?? 'en') : null;
+  }
+}
