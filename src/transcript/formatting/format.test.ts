@@ -225,6 +225,9 @@ describe('warnings', () => {
     [{ search: ['x'.repeat(1_000_000)] }, ['search']],
     [{ search: Array(51).fill('x') }, ['search']],
     [{ replace: Array(201).fill({ find: 'a', replacement: 'b' }) }, ['replace']],
+    [{ replace: [{ find: 'a', replacement: 'b '.repeat(30_000) }] }, ['replace']],
+    [{ replace: [{ find: 'a '.repeat(21), replacement: 'b' }] }, ['replace']],
+    [{ replace: [{ find: 'hello', replacement: 'b'.repeat(200_000) }] }, ['replace']],
   ])('case %#', (options, parameters) => {
     expect(format('Hello.', options).warnings.map(({ parameter }) => parameter)).toEqual(parameters);
   });

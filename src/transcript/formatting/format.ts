@@ -11,7 +11,15 @@ import { type Paragraphs, paragraphs } from './paragraphs.ts';
 import { maskProfanities } from './profanity-filter.ts';
 import { withoutPunctuation } from './punctuate.ts';
 import { redact, unsupportedRedactions } from './redact.ts';
-import { REPLACEMENTS_MAX, type Replacement, replace } from './replace.ts';
+import {
+  ADDED_CHARACTERS_MAX,
+  FIND_WORDS_MAX,
+  isWithinBounds,
+  REPLACEMENT_WORDS_MAX,
+  REPLACEMENTS_MAX,
+  type Replacement,
+  replace,
+} from './replace.ts';
 import { SEARCH_TERM_CHARACTERS_MAX, SEARCH_TERMS_MAX, type Search, search } from './search.ts';
 import { smartFormat } from './smart-format.ts';
 import { type Utterance, utterances } from './utterances.ts';
@@ -107,7 +115,8 @@ export function formatTranscript(transcript: Transcript, options: FormattingOpti
   // 6. After numbers are joined, so that no part of one is left over; it reads spelled-out numbers as well.
   if (options.redact.length > 0) words = redact(words, options.redact, isEnglish);
   // 7. The caller's words are final: no filter looks at them any more, and none brings back what was redacted.
-  words = replace(words, options.replace);
+  const replaced = replace(words, options.replace);
+  words = replaced.words;
   // 8. Last of what changes words: until here sentences were told by their punctuation, and `replace` by case.
   if (!isPunctuated) words = withoutPunctuation(words);
   // 9. What is derived from the words, and so can never tell more than they do.
@@ -119,7 +128,10 @@ export function formatTranscript(transcript: Transcript, options: FormattingOpti
     ...((options.paragraphs || options.smartFormat) && { paragraphs: paragraphs(words) }),
     ...(options.utterances && { utterances: utterances(words, options.utteranceSplitMs) }),
     ...(options.search.length > 0 && { searches: search(words, options.search, isSpaced) }),
-    warnings: warningsFor(options, { isEnglish, isPunctuated, language: transcript.language }),
+    warnings: [
+      ...warningsFor(options, { isEnglish, isPunctuated, language: transcript.language }),
+      ...replacementWarnings(options.replace, replaced.isCut),
+    ],
   };
 }
 
@@ -144,10 +156,21 @@ function warningsFor(
   if (options.redact.length > 0 && !of.isEnglish) {
     warn('redact', `Numbers are only redacted where they are written in digits, not spelled out in '${of.language}'.`);
   }
-  if (options.replace.length > REPLACEMENTS_MAX) warn('replace', `Only the first ${REPLACEMENTS_MAX} are applied.`);
   if (options.search.length > SEARCH_TERMS_MAX) warn('search', `Only the first ${SEARCH_TERMS_MAX} are searched.`);
   if (options.search.some((term) => term.length > SEARCH_TERM_CHARACTERS_MAX)) {
     warn('search', `Terms of more than ${SEARCH_TERM_CHARACTERS_MAX} characters are not searched.`);
   }
   return warnings;
+}
+
+function replacementWarnings(replacements: Replacement[], isCut: boolean): FormattingWarning[] {
+  const messages: string[] = [];
+  if (replacements.length > REPLACEMENTS_MAX) messages.push(`Only the first ${REPLACEMENTS_MAX} are applied.`);
+  if (!replacements.every(isWithinBounds)) {
+    messages.push(
+      `Not applied where more than ${FIND_WORDS_MAX} words are to be found or more than ${REPLACEMENT_WORDS_MAX} put in.`,
+    );
+  }
+  if (isCut) messages.push(`No more than ${ADDED_CHARACTERS_MAX} characters are added; from there on words were kept.`);
+  return messages.map((message) => ({ parameter: 'replace', message }));
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { REPLACEMENTS_MAX, type Replacement, replace } from './replace.ts';
+import { ADDED_CHARACTERS_MAX, REPLACEMENT_WORDS_MAX, REPLACEMENTS_MAX, type Replacement, replace } from './replace.ts';
 import { expectWritten, said } from './said.cases.ts';
 
 const rules = (...pairs: [string, string | null][]): Replacement[] =>
@@ -60,14 +60,39 @@ describe('replace', () => {
       'hello',
     ],
     ['good morning', [['good morning all', 'x']], 'good morning'],
+    [
+      'good morning all of you',
+      [
+        ['good morning', 'hello'],
+        ['good morning all of us', 'x'],
+        ['good', 'bad'],
+      ],
+      'hello all of you',
+    ],
+    [
+      'a b',
+      [
+        ['a b', 'first'],
+        ['a b', 'second'],
+      ],
+      'first',
+    ],
+    [
+      'New york',
+      [
+        ['new york', 'NYC'],
+        ['New', 'Old'],
+      ],
+      'Old york',
+    ],
     ['hello', [], 'hello'],
     ['', [['a', 'b']], ''],
   ])('%s with %j → %s', (before, pairs, after) => {
-    expectWritten((words) => replace(words, rules(...pairs)), before, after);
+    expectWritten((words) => replace(words, rules(...pairs)).words, before, after);
   });
 
   it('splits the time evenly and keeps the confidence', () => {
-    expect(replace(said('k8s', 0.7), rules(['k8s', 'a b c']))).toEqual([
+    expect(replace(said('k8s', 0.7), rules(['k8s', 'a b c'])).words).toEqual([
       { word: 'a', punctuated: 'a', startMs: 0, endMs: 100, confidence: 0.7 },
       { word: 'b', punctuated: 'b', startMs: 100, endMs: 200, confidence: 0.7 },
       { word: 'c', punctuated: 'c', startMs: 200, endMs: 300, confidence: 0.7 },
@@ -75,12 +100,44 @@ describe('replace', () => {
   });
 
   it('keeps the case of the replacement in the bare word', () => {
-    expect(replace(said('kubernetis.'), rules(['kubernetis', 'Kubernetes']))[0]).toMatchObject({ word: 'Kubernetes' });
+    expect(replace(said('kubernetis.'), rules(['kubernetis', 'Kubernetes'])).words[0]).toMatchObject({
+      word: 'Kubernetes',
+    });
   });
 
   it('looks at no more rules than its bound', () => {
     const many = rules(...Array.from({ length: REPLACEMENTS_MAX }, (_, index): [string, string] => [`x${index}`, 'y']));
     const beyond = [...many, ...rules(['hello', 'bye'])];
-    expect(replace(said('hello x1'), beyond).map(({ word }) => word)).toEqual(['hello', 'y']);
+    expect(replace(said('hello x1'), beyond).words.map(({ word }) => word)).toEqual(['hello', 'y']);
+  });
+
+  it('applies no rule with more words than its bounds', () => {
+    const [most, tooMany] = [REPLACEMENT_WORDS_MAX, REPLACEMENT_WORDS_MAX + 1].map((count) => 'b '.repeat(count));
+    const { words, isCut } = replace(said('a c'), rules(['a', most ?? ''], ['c', tooMany ?? '']));
+    expect(words.map(({ word }) => word)).toEqual([...Array(REPLACEMENT_WORDS_MAX).fill('b'), 'c']);
+    expect(isCut).toBe(false);
+  });
+
+  it('adds no more than its bound, and goes on with what adds nothing', () => {
+    const length = 1000;
+    const hits = 1 + ADDED_CHARACTERS_MAX / length;
+    const { words, isCut } = replace(
+      said(`${'a '.repeat(hits)}gone other`),
+      rules(['a', 'x'.repeat(1 + length)], ['gone', null], ['other', 'fine']),
+    );
+    expect(words.filter(({ word }) => word.length > 1 && word !== 'fine')).toHaveLength(hits - 1);
+    expect(words.slice(-2).map(({ word }) => word)).toEqual(['a', 'fine']);
+    expect(isCut).toBe(true);
+  });
+
+  it('is linear, however many rules begin alike and however much they put in', () => {
+    const words = said('a '.repeat(100_000));
+    const alike = Array.from({ length: 200 }, (_, index): [string, string] => [`${'a '.repeat(19)}b${index}`, 'x']);
+    const startedAt = performance.now();
+    expect(replace(words, rules(...alike)).words).toHaveLength(100_000);
+    const { words: grown, isCut } = replace(words, rules(['a', 'b '.repeat(REPLACEMENT_WORDS_MAX)]));
+    expect(grown.length).toBeLessThan(100_000 + ADDED_CHARACTERS_MAX);
+    expect(isCut).toBe(true);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
   });
 });
