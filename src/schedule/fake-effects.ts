@@ -1,4 +1,4 @@
-// Test fakes: engines that exist only as entries in a set, on devices whose memory is a sum. Time is the fake clock's.
+// Test fakes: backends that exist only as entries in a set, on devices whose memory is a sum. Time is the fake clock's.
 import { GatewayError } from '../errors.ts';
 import { FakeClock, settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
@@ -135,6 +135,7 @@ export class FakeEffects implements Effects {
 
 /** A request made of the scheduler, and what came of it. */
 export interface Asked {
+  readonly need: LeaseNeed;
   lease: Lease | null;
   error: unknown;
   /** Device and model of the lease, for short assertions. */
@@ -156,7 +157,9 @@ export class Stage {
 
   ask(model: Model, more: Omit<LeaseNeed, 'model'> = {}): Asked {
     const abort = new AbortController();
+    const need = { model, ...more };
     const asked: Asked = {
+      need,
       lease: null,
       error: null,
       place: null,
@@ -164,7 +167,7 @@ export class Stage {
       endedAtMs: null,
       abort: (reason) => abort.abort(reason),
     };
-    this.scheduler.lease({ model, ...more }, abort.signal).then(
+    this.scheduler.lease(need, abort.signal).then(
       (lease) => {
         asked.lease = lease;
         asked.place = `${lease.backend.model.name}@${lease.backend.device.id}`;

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { GatewayError } from '../errors.ts';
 import { settle } from '../lib/clock.ts';
 import type { Device } from '../pool/protocol.ts';
-import { makeDevice, makeModel, Stage } from './fake-effects.ts';
+import { type Asked, makeDevice, makeModel, Stage } from './fake-effects.ts';
+import type { Lease } from './scheduler.ts';
 
 const tiny = makeModel('tiny', 0, 300);
 const base = makeModel('base', 1, 500);
@@ -68,6 +69,103 @@ describe('order', () => {
     running.release();
     await settle();
     expect([first.place, second.place]).toEqual(['large@cuda:0', null]);
+  });
+});
+
+describe('turns', () => {
+  /** Releases lease after lease and says who got each. */
+  async function servedInOrder(running: Lease, asked: Map<string, Asked>): Promise<string[]> {
+    const order: string[] = [];
+    running.release();
+    for (let waiting = asked.size; waiting > 0; waiting--) {
+      await settle();
+      const [name, served] = [...asked].find(([, { lease }]) => lease) ?? [];
+      if (!name || !served) break;
+      order.push(name);
+      asked.delete(name);
+      served.lease?.release();
+    }
+    return order;
+  }
+
+  it('lets callers of one model take turns, with short requests first and then with chunks', async () => {
+    const stage = stageOf(oneDevice());
+    const running = await stage.hold(tiny);
+    const asked = new Map<string, Asked>();
+    const ask = (name: string, recording?: string) => {
+      const caller = name[0] ?? '';
+      asked.set(name, stage.ask(tiny, { caller, ...(recording && { recording }) }));
+    };
+    for (const name of ['a1', 'a2', 'a3']) ask(name, 'of a');
+    for (const name of ['b1', 'b2']) ask(name, 'of b');
+    for (const name of ['a4', 'a5', 'b3']) ask(name);
+    expect(await servedInOrder(running, asked)).toEqual(['a4', 'b3', 'a5', 'a1', 'b1', 'a2', 'b2', 'a3']);
+  });
+
+  it('tells nobody apart when ageing takes no time: first come, first served', async () => {
+    const stage = stageOf(oneDevice(), { SCHEDULE_AGING_SECONDS: '0' });
+    const running = await stage.hold(tiny);
+    const asked = new Map([
+      ['1', stage.ask(tiny, { caller: 'a', recording: 'long' })],
+      ['2', stage.ask(tiny, { caller: 'a', recording: 'long' })],
+      ['3', stage.ask(tiny, { caller: 'b' })],
+      ['4', stage.ask(tiny, { caller: 'c', recording: 'other' })],
+    ]);
+    expect(await servedInOrder(running, asked)).toEqual(['1', '2', '3', '4']);
+  });
+
+  it('costs no turn to leave', async () => {
+    const stage = stageOf(oneDevice());
+    const running = await stage.hold(tiny);
+    const given = stage.ask(tiny, { caller: 'a' });
+    const asked = new Map([
+      ['a2', stage.ask(tiny, { caller: 'a' })],
+      ['b1', stage.ask(tiny, { caller: 'b' })],
+    ]);
+    given.abort();
+    await settle();
+    expect(await servedInOrder(running, asked)).toEqual(['a2', 'b1']);
+  });
+});
+
+describe('the share of one recording', () => {
+  const fourDevices = () => Array.from({ length: 4 }, (_, index) => makeDevice(`cuda:${index}`, 5000));
+  const heldOf = (asked: Asked[]) => asked.filter(({ lease }) => lease).length;
+
+  it.each([
+    { share: '0.5', held: 2 },
+    { share: '0.25', held: 1 },
+    { share: '0', held: 1 },
+    { share: '0.99', held: 3 },
+    { share: '1', held: 4 },
+  ])('RECORDING_SHARE_MAX=$share of four slots is $held', async ({ share, held }) => {
+    const stage = stageOf(fourDevices(), { RECORDING_SHARE_MAX: share });
+    expect(stage.scheduler.slotCount).toBe(4);
+    const running = await Promise.all(Array.from({ length: 4 }, () => stage.hold(large)));
+    const one = Array.from({ length: 6 }, () => stage.ask(large, { recording: 'one' }));
+    // Other recordings come and go; this one gets its share and keeps it.
+    const others = Array.from({ length: 6 }, (_, number) => stage.ask(large, { recording: `other ${number}` }));
+    for (const lease of running) lease.release();
+    await settle();
+    for (let turn = 6; turn < 40; turn++) {
+      others.push(stage.ask(large, { recording: `other ${turn}` }));
+      const done = others.findIndex(({ lease }) => lease);
+      if (done >= 0) others.splice(done, 1)[0]?.lease?.release();
+      await settle();
+    }
+    expect(heldOf(one)).toBe(held);
+  });
+
+  it('is the whole pool while nobody else waits, and is given back when backends end', async () => {
+    const stage = stageOf(fourDevices());
+    const one = Array.from({ length: 8 }, () => stage.ask(large, { recording: 'one' }));
+    await stage.clock.advance(5000);
+    expect(heldOf(one)).toBe(4);
+    const two = Array.from({ length: 4 }, () => stage.ask(large, { recording: 'two' }));
+    for (const { lease } of one.slice(0, 4)) if (lease) stage.effects.crash(lease.backend);
+    await stage.clock.advance(5000);
+    // Four of the first eight have lost their lease; of the others, two run beside two of the other recording.
+    expect([heldOf(one.slice(4)), heldOf(two)]).toEqual([2, 2]);
   });
 });
 
@@ -308,6 +406,21 @@ describe('residency', () => {
     await stage.clock.advance(1999);
     expect(stage.effects.stops).toEqual([]);
     await stage.clock.advance(2);
+    expect(stage.effects.stops).toEqual(['turbo@cuda:0']);
+  });
+});
+
+describe('patience', () => {
+  it('counts from whoever has waited longest, whoever is next', async () => {
+    const stage = stageOf(twoDevices());
+    await stage.load(turbo);
+    await stage.load(large);
+    await stage.clock.advance(120_000);
+    await stage.hold(large);
+    stage.ask(large, { recording: 'long' });
+    await stage.clock.advance(1900);
+    stage.ask(large);
+    await stage.clock.advance(101);
     expect(stage.effects.stops).toEqual(['turbo@cuda:0']);
   });
 });
@@ -585,6 +698,30 @@ describe('the bounded queue', () => {
     for (const lease of leases) lease.release();
     await settle();
     expect([waiting[1]?.place, again.place].toSorted()).toEqual(['large@cuda:0', 'large@cuda:1']);
+  });
+
+  it('counts a recording once, and never refuses a chunk of one that is under way', async () => {
+    const stage = stageOf(oneDevice(), { QUEUE_MAX: '2' });
+    const running = await stage.hold(tiny);
+    const first = Array.from({ length: 5 }, () => stage.ask(tiny, { caller: 'a', recording: 'one' }));
+    const short = stage.ask(tiny);
+    const further = stage.ask(tiny, { caller: 'a', recording: 'one' });
+    const refused = [stage.ask(tiny), stage.ask(tiny, { caller: 'a', recording: 'two' })];
+    // The name is the caller's own: another's recording of the same name is another recording.
+    refused.push(stage.ask(tiny, { caller: 'b', recording: 'one' }));
+    await settle();
+    expect([...first, short, further].map(({ error }) => error)).toEqual(Array(7).fill(null));
+    expect(refused.map(({ error }) => code(error))).toEqual(['queue-full', 'queue-full', 'queue-full']);
+    // While the last chunk asked for runs, the next one is welcome too.
+    for (const asked of first.slice(1)) asked.abort();
+    for (const asked of [short, further]) asked.abort();
+    running.release();
+    await settle();
+    expect(first[0]?.place).toBe('tiny@cuda:0');
+    const waiting = [stage.ask(tiny), stage.ask(tiny)];
+    const next = stage.ask(tiny, { caller: 'a', recording: 'one' });
+    await settle();
+    expect([...waiting, next].map(({ error }) => error)).toEqual([null, null, null]);
   });
 
   it('takes a request that a free backend can serve although the queue is full', async () => {
