@@ -11,16 +11,19 @@ import type { Enqueued } from '../webhooks/outbox.ts';
 import { type Answerer, CallbackQueue, type CallbackRequest } from './callbacks.ts';
 import { jobsSettings } from './settings.ts';
 
+const RETENTION_SECONDS = 1000;
+
 const AUDIO = 'RIFF and so on';
 
 let directory: string;
 let clock: FakeClock;
 let sent: { id: string; url: string; method: string; body: string }[];
-let enqueueFailure: Error | undefined;
+let enqueueFailure: (body: string) => Error | undefined;
 let answer: Answerer['answer'];
 let answered: Parameters<Answerer['answer']>[0][];
 let released: number;
 let queues: CallbackQueue[];
+let nowMs: number;
 
 const kept = () => readdir(join(directory, 'callbacks'));
 
@@ -31,7 +34,8 @@ beforeEach(async () => {
   answered = [];
   queues = [];
   released = 0;
-  enqueueFailure = undefined;
+  enqueueFailure = () => undefined;
+  nowMs = 1_800_000_000_000;
   answer = async ({ request, source }) => {
     const audio = 'path' in source ? await readFile(source.path, 'utf8') : source.url;
     return JSON.stringify({ request, audio });
@@ -48,16 +52,18 @@ async function open(settings: Record<string, string> = {}): Promise<CallbackQueu
       if (url.includes('10.0.0.1')) throw new GatewayError('url-forbidden', 'No.');
     },
     enqueue: ({ id, url, method, body }: Enqueued) => {
-      if (enqueueFailure) throw enqueueFailure;
+      const failure = enqueueFailure(Buffer.from(body).toString());
+      if (failure) throw failure;
       sent.push({ id, url, method, body: Buffer.from(body).toString() });
     },
   };
   const queue = new CallbackQueue({
-    settings: jobsSettings.parse(settings),
+    settings: { ...jobsSettings.parse(settings), WEBHOOK_FAILED_RETENTION_SECONDS: RETENTION_SECONDS },
     directory: join(directory, 'callbacks'),
     outbox,
     log: silentLog,
     clock,
+    epochMs: () => nowMs++,
   });
   queues.push(queue);
   queue.serve('vendor', {
@@ -91,6 +97,8 @@ const asked = async (id: string, source?: CallbackRequest['source']): Promise<Ca
 /** Never answers until the queue closes. */
 const hang: Answerer['answer'] = (_of, signal) =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+/** Many changes that are on disk one after the other. */
+const WRITES = { interval: 5, timeout: 4000 };
 const settled = () => vi.waitFor(async () => expect(await kept()).toEqual([]));
 
 test('an answer goes to the outbox, and then the request leaves the disk', async () => {
@@ -218,22 +226,187 @@ describe('a failure', () => {
     await vi.waitFor(async () => {
       await clock.advance(300_000);
       expect(sent).toHaveLength(1);
-    });
+    }, WRITES);
     await settled();
     expect(answered).toHaveLength(24);
     expect(sent).toMatchObject([{ body: '{"failed":"gpu-memory-short","id":"one"}' }]);
   });
 
-  test('of the outbox for a while is waited out too; one for good ends the matter', async () => {
-    enqueueFailure = new GatewayError('queue-full', 'Full.');
+  test('of the outbox for a while is waited out too', async () => {
+    enqueueFailure = () => new GatewayError('queue-full', 'Full.');
     const queue = await open();
     await queue.accept(await asked('one'));
     await vi.waitFor(() => expect(clock.pendingCount).toBe(1));
     expect(await kept()).toEqual(['one']);
-    enqueueFailure = new GatewayError('url-forbidden', 'No.');
+    enqueueFailure = () => undefined;
     await clock.advance(5000);
     await settled();
+    expect(sent).toMatchObject([{ id: 'one' }]);
+  });
+
+  test('of the outbox for the answer’s size is delivered in its place', async () => {
+    enqueueFailure = (body) => (body.includes('"failed"') ? undefined : new GatewayError('body-too-large', 'Large.'));
+    await (await open()).accept(await asked('one'));
+    await settled();
+    expect(sent).toMatchObject([{ id: 'one', body: '{"failed":"body-too-large","id":"one"}' }]);
+  });
+});
+
+describe('what nobody can be told', () => {
+  const forbidden = () => new GatewayError('url-forbidden', 'Not there.');
+  const listed = { id: 'one', url: 'http://receiver/', attempts: 1, reason: 'Not there.' };
+  const giveUp = async (queue: CallbackQueue, id: string) => {
+    await queue.accept(await asked(id));
+    await vi.waitFor(() => expect(queue.failed()).toMatchObject([{ id }, ...queue.failed().slice(1)]));
+    await vi.waitFor(async () => expect(await readdir(join(directory, 'callbacks', id))).toContain('failure.json'));
+  };
+
+  beforeEach(() => {
+    enqueueFailure = forbidden;
+  });
+
+  test('is kept, recording and all, and can be seen without the caller’s secrets', async () => {
+    const queue = await open();
+    const request = await asked('one');
+    await queue.accept({ ...request, callback: { url: 'http://user:pass@receiver/?key=k', method: 'PUT' } });
+    await vi.waitFor(() => expect(queue.status()).toEqual({ pending: 0, running: 0, failed: 1 }));
+    expect(queue.failed()).toMatchObject([listed]);
+    expect(await readFile(join(directory, 'callbacks', 'one', 'recording'), 'utf8')).toBe(AUDIO);
+  });
+
+  test('is neither run again nor forgotten by a restart', async () => {
+    const first = await open();
+    await giveUp(first, 'one');
+    await first.close();
+    enqueueFailure = () => undefined;
+    const second = await open();
+    expect(second.status()).toEqual({ pending: 0, running: 0, failed: 1 });
+    expect(second.failed()).toMatchObject([listed]);
+    expect(answered).toHaveLength(1);
     expect(sent).toEqual([]);
+  });
+
+  test('of a vendor that is gone is kept as well', async () => {
+    const queue = await open();
+    await queue.accept({ ...(await asked('one')), dialect: 'gone' });
+    await vi.waitFor(() => expect(queue.failed()).toMatchObject([{ id: 'one', reason: "Nobody answers for 'gone'." }]));
+    expect(await kept()).toEqual(['one']);
+  });
+
+  test('is deleted when its time is over, before a restart or after it', async () => {
+    const first = await open();
+    await giveUp(first, 'one');
+    await clock.advance(RETENTION_SECONDS * 1000 - 10);
+    expect(await kept()).toEqual(['one']);
+    await clock.advance(10);
+    await settled();
+    expect(first.status().failed).toBe(0);
+
+    await giveUp(first, 'two');
+    await first.close();
+    nowMs += RETENTION_SECONDS * 1000;
+    await open();
+    await clock.advance(0);
+    await settled();
+  });
+
+  test('makes room for what comes, the oldest first; what waits does not', async () => {
+    const queue = await open({ CALLBACKS_WAITING_MAX: '2' });
+    await giveUp(queue, 'one');
+    await giveUp(queue, 'two');
+    await giveUp(queue, 'three');
+    expect(queue.failed().map(({ id }) => id)).toEqual(['three', 'two']);
+    expect((await kept()).toSorted()).toEqual(['three', 'two']);
+
+    answer = hang;
+    await queue.accept(await asked('four'));
+    await queue.accept(await asked('five'));
+    expect(queue.status()).toEqual({ pending: 2, running: 2, failed: 0 });
+    await expect(queue.accept(await asked('six'))).rejects.toMatchObject({ code: 'queue-full' });
+    expect((await kept()).toSorted()).toEqual(['five', 'four']);
+  });
+
+  test('gives way to bytes, too, but not to more than may be kept at all', async () => {
+    const queue = await open({ CALLBACK_BYTES_MAX: String(AUDIO.length) });
+    await giveUp(queue, 'one');
+    const large = { ...(await recording()), bytes: AUDIO.length + 1 };
+    await expect(queue.accept(await asked('large', large))).rejects.toMatchObject({ code: 'queue-full' });
+    expect(await kept()).toEqual(['one']);
+    await giveUp(queue, 'two');
+    expect(await kept()).toEqual(['two']);
+  });
+});
+
+describe('a run that ends the process', () => {
+  /** A process that is killed says nothing more: its queue is left as it stands. */
+  const crashed = async (ids: string[]) => {
+    const begun: string[] = [];
+    answer = (of, signal) => {
+      begun.push(of.id);
+      return hang(of, signal);
+    };
+    const queue = await open();
+    for (const id of ids) await queue.accept(await asked(id));
+    await vi.waitFor(() => expect(begun).toHaveLength(queue.status().running));
+    return begun;
+  };
+
+  test('is made three times, and then the failure is delivered', async () => {
+    await crashed(['one']);
+    await crashed([]);
+    await crashed([]);
+    const before = answered.length;
+    await open();
+    await settled();
+    expect(answered.length).toBe(before);
+    expect(sent).toMatchObject([{ body: '{"failed":"internal","id":"one"}' }]);
+  });
+
+  test('is made alone the next time, after all that cannot have been it', async () => {
+    expect((await crashed(['one', 'two'])).toSorted()).toEqual(['one', 'two']);
+    expect(await crashed(['new'])).toEqual(['one']);
+    // `one` was there twice, `two` once, `new` waited.
+    answer = async ({ id }) => id;
+    await open();
+    await settled();
+    expect(sent.map(({ id }) => id)).toEqual(['new', 'two', 'one']);
+  });
+
+  test('is not one that an orderly end interrupts, nor one that failed', async () => {
+    for (let start = 0; start < 5; start += 1) {
+      answer = hang;
+      const queue = await open();
+      if (start === 0) await queue.accept(await asked('one'));
+      await vi.waitFor(() => expect(queue.status().running).toBe(1));
+      await queue.close();
+    }
+    answer = async () => {
+      throw new GatewayError('engine-failed', 'Down.');
+    };
+    const failing = await open();
+    await vi.waitFor(() => expect(clock.pendingCount).toBe(1));
+    const runs = await readFile(join(directory, 'callbacks', 'one', 'runs.json'), 'utf8');
+    expect(JSON.parse(runs)).toEqual({ failed: 1, crashed: 0 });
+    await failing.close();
+    answer = async () => 'done';
+    await open();
+    await settled();
+    expect(sent).toMatchObject([{ body: 'done' }]);
+  });
+
+  test('failures that may pass are counted over restarts', async () => {
+    answer = async () => {
+      throw new GatewayError('engine-failed', 'Down.');
+    };
+    const first = await open();
+    await first.accept(await asked('one'));
+    await vi.waitFor(() => expect(clock.pendingCount).toBe(1));
+    await first.close();
+    await writeFile(join(directory, 'callbacks', 'one', 'runs.json'), '{"failed":23,"crashed":0}');
+    await open();
+    await settled();
+    expect(answered).toHaveLength(2);
+    expect(sent).toMatchObject([{ body: '{"failed":"engine-failed","id":"one"}' }]);
   });
 });
 

@@ -47,6 +47,12 @@ export interface Outbox {
   close(): Promise<void>;
 }
 
+/** A URL as it may be shown: callers put keys into its user and its query. */
+export function withoutSecrets(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
+}
+
 export interface OutboxParts {
   settings: WebhooksSettings;
   /** For the outbox alone. */
@@ -114,10 +120,9 @@ class DurableOutbox implements Outbox {
   }
 
   failed(): FailedMessage[] {
-    return this.#table.listFailed(FAILED_LISTED_MAX).map((message) => {
-      const { origin, pathname } = new URL(message.url);
-      return { ...message, url: `${origin}${pathname}` };
-    });
+    return this.#table
+      .listFailed(FAILED_LISTED_MAX)
+      .map((message) => ({ ...message, url: withoutSecrets(message.url) }));
   }
 
   async close(): Promise<void> {
