@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { numerals } from './numerals.ts';
 import { expectWritten, said } from './said.cases.ts';
 
@@ -40,6 +40,15 @@ it.each([
   ['three quarters', 'three quarters'],
   ['a thirty second rest', 'a 30 second rest'],
   ['hundreds of people', 'hundreds of people'],
+  ['the nineteen sixties', 'the 1960s'],
+  ['the eighteen hundreds.', 'the 1800s.'],
+  ['the twenty twenties', 'the 2020s'],
+  ['the roaring twenties', 'the roaring twenties'],
+  ['nineteen, sixties', '19, sixties'],
+  ['two hundred thousand', '200000'],
+  ['seven forty seven', '7 47'],
+  ['two and a half', '2.5'],
+  ['two and a few', '2 and a few'],
   ['and then', 'and then'],
   ['', ''],
 ])('%s → %s', (before, after) => expectWritten(numerals, before, after));
@@ -48,6 +57,22 @@ it('spans the time of the words it joins', () => {
   expect(numerals(said('so nine hundred people'))[1]).toMatchObject({ word: '900', startMs: 400, endMs: 1100 });
 });
 
-it('leaves thousands separators where they may stay', () => {
-  expect(numerals(said('1,250'), { keepsSeparators: true })[0]?.punctuated).toBe('1,250');
+describe('smart', () => {
+  it.each([
+    ['1,250', '1,250'],
+    ['two hundred thousand people', '200,000 people'],
+    ['nine thousand people', '9000 people'],
+    ['two million people.', '2 million people.'],
+    ['between ten and twenty million', 'between 10 and 20 million'],
+    ['one million two hundred thousand and five', '1,200,005'],
+    ['A million thanks', 'A million thanks'],
+    ['a thousand and one nights', '1001 nights'],
+    ['nine eleven', 'nine eleven'],
+    ['at seven thirty, then', 'at seven thirty, then'],
+    ['six twenty one year olds', 'six twenty one year olds'],
+    ['seven | forty', '7 40'],
+    ['seven, forty', '7, 40'],
+    ['seven forty two hundred', '7 4200'],
+    ['two and a half hours', '2.5 hours'],
+  ])('%s → %s', (before, after) => expectWritten((words) => numerals(words, { isSmart: true }), before, after));
 });

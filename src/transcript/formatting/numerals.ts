@@ -1,7 +1,8 @@
 // Number words → digits: `nine hundred` → `900`, `twenty eighth` → `28th`; digits said one by one stay apart. English. Pure.
+import { grouped, inLargeUnits } from './large-number.ts';
 import { isUnit } from './measurements.ts';
-import { readNumber, type SpokenNumber } from './spoken-number.ts';
-import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite, withCore } from './words.ts';
+import { readDecade, readNumber, readPair, type SpokenNumber } from './spoken-number.ts';
+import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite, spread, withCore } from './words.ts';
 
 /** Mostly not counted: `at first`, `one of them`, `a second`, `a third of it`. */
 const OFTEN_NO_NUMBER = new Set(['one', 'first', 'second', 'third']);
@@ -10,21 +11,32 @@ const COUNTED = new Set(['percent', 'dollar', 'euro', 'cent', 'degree', "o'clock
 const FRACTION =
   /^(?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?)$/;
 
-/** `keepsSeparators` leaves `1,250` as the engine wrote it. */
-export function numerals(words: FormattedWord[], { keepsSeparators = false } = {}): FormattedWord[] {
+/** Below it a number may be a year, a room, a bus: without separators. */
+const SEPARATED_MIN = 10_000;
+
+/** `isSmart` writes as people do: `1,250` as the engine had it, `200,000`, `2.5 million`, and no digits for what may be anything. */
+export function numerals(words: FormattedWord[], { isSmart = false } = {}): FormattedWord[] {
   return rewrite(words, (all, at) => {
-    const number = readNumber(all, at);
+    // `nine eleven`, `seven thirty` are a day, a time, a price or two numbers.
+    const pair = isSmart ? readPair(all, at) : null;
+    if (pair) return { count: pair.count, words: all.slice(at, at + pair.count) };
+    const number = readDecade(all, at) ?? readNumber(all, at);
     if (isZero(all, at)) return { count: 1, words: all.slice(at, at + 1).map((word) => withCore(word, '0')) };
-    if (!number?.isWritten) return number && matchSpelled(all, at, number);
+    if (!number?.isWritten) return number && matchSpelled(all, at, number, isSmart);
     // Digits are already what was asked for; a `million` after them stays.
-    return keepsSeparators ? null : withoutSeparators(all[at]);
+    return isSmart ? null : withoutSeparators(all[at]);
   });
 }
 
-function matchSpelled(words: FormattedWord[], at: number, number: SpokenNumber): Rewrite | null {
+function matchSpelled(words: FormattedWord[], at: number, number: SpokenNumber, isSmart: boolean): Rewrite | null {
   if (isFraction(words, at, number) || isRatherAWord(words, at, number)) return null;
-  const span = words.slice(at, at + number.count);
-  return { count: number.count, words: [joined(span, number.digits)] };
+  const { count, digits } = number;
+  const span = words.slice(at, at + count);
+  const large = isSmart ? inLargeUnits(digits) : null;
+  // `a million thanks`
+  if (large && words[at]?.word === 'a' && count === 2) return null;
+  if (large) return { count, words: spread(span, large) };
+  return { count, words: [joined(span, isSmart && Number(digits) >= SEPARATED_MIN ? grouped(digits) : digits)] };
 }
 
 function withoutSeparators(word: FormattedWord | undefined): Rewrite | null {

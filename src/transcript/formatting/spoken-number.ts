@@ -3,6 +3,13 @@
 import numbers from './data/numbers.json' with { type: 'json' };
 import { endsPhrase, type FormattedWord } from './words.ts';
 
+/** `seven forty seven`, `nine eleven`: a digit and a number of two digits, said together. */
+export interface Pair {
+  count: number;
+  digit: string;
+  rest: string;
+}
+
 export interface SpokenNumber {
   /** How many words it takes. */
   count: number;
@@ -75,6 +82,16 @@ const WRITTEN_ORDINAL = /^\d{1,4}(?:st|nd|rd|th)$/;
 /** 1700 to 2099 are said in pairs: `nineteen ninety nine`. */
 const YEAR_PAIR_MIN = 17;
 const YEAR_PAIR_MAX = 20;
+/** Centuries of which one says `the eighteen hundreds`, `the twenty twenties`. */
+const CENTURY_MIN = 11;
+const CENTURY_MAX = 20;
+/** A pause in the middle of a number; between two numbers it may be shorter, which nobody can tell. */
+const REST_MS = 300;
+
+/** Words that are part of a number only between others: `a hundred and five`, `two and a half`. */
+const AROUND = new Set(['a', 'and', 'half']);
+/** `and a half`. */
+const HALF_TOKENS = 3;
 
 const UNITS = new Map(Object.entries(numbers.units));
 const TEENS = new Map(Object.entries(numbers.teens));
@@ -91,7 +108,32 @@ export function readNumber(words: FormattedWord[], at: number, asDate = false): 
   const whole = readWhole(tokens, asDate);
   if (!whole) return null;
   if (whole.isOrdinal) return spelled(tokens, whole.next, withSuffix(whole.value), true);
-  return readFraction(tokens, whole) ?? spelled(tokens, whole.next, String(whole.value), false);
+  return (
+    readFraction(tokens, whole) ?? readHalf(tokens, whole) ?? spelled(tokens, whole.next, String(whole.value), false)
+  );
+}
+
+/** None where a number goes on before or after it, or where the voice rested between the two. */
+export function readPair(words: FormattedWord[], at: number): Pair | null {
+  const [before, word, second] = [words[at - 1], words[at], words[at + 1]];
+  const digit = UNITS.get(word?.word ?? '');
+  if (!word || !second || !digit || endsPhrase(word) || second.startMs - word.endMs > REST_MS) return null;
+  const rest = readNumber(words, at + 1);
+  if (!rest || rest.isWritten || !/^[1-9]\d$/.test(rest.digits)) return null;
+  const last = words[at + rest.count];
+  const isGoingOn = last && !endsPhrase(last) && isNumberWord(words[at + 1 + rest.count]);
+  if (isGoingOn || (before && !endsPhrase(before) && isNumberWord(before))) return null;
+  return { count: 1 + rest.count, digit: String(digit), rest: rest.digits };
+}
+
+/** `nineteen sixties` → `1960s`, `eighteen hundreds` → `1800s`. */
+export function readDecade(words: FormattedWord[], at: number): SpokenNumber | null {
+  const [word, next] = [words[at], words[at + 1]];
+  const century = TEENS.get(word?.word ?? '') ?? TENS.get(word?.word ?? '') ?? 0;
+  if (!word || !next || century < CENTURY_MIN || century > CENTURY_MAX || endsPhrase(word)) return null;
+  const decade = next.word === 'hundreds' ? 0 : TENS.get(next.word.replace(/ies$/, 'y'));
+  if (decade === undefined || !next.word.endsWith('s')) return null;
+  return { count: 2, digits: `${century * 100 + decade}s`, isOrdinal: false, isWritten: false };
 }
 
 /** `28` → `28th`. */
@@ -112,9 +154,18 @@ function readWritten(words: FormattedWord[], at: number, word: FormattedWord): S
   if (WRITTEN_ORDINAL.test(word.word)) return { count: 1, digits: word.word, isOrdinal: true, isWritten: true };
   if (!WRITTEN.test(word.word)) return null;
   const digits = word.word.replaceAll(',', '');
-  const scale = endsPhrase(word) ? undefined : SCALES.get(words[at + 1]?.word ?? '');
-  if (scale === undefined) return { count: 1, digits, isOrdinal: false, isWritten: true };
-  return { count: 2, digits: scaled(digits, scale), isOrdinal: false, isWritten: true };
+  if (endsPhrase(word)) return { count: 1, digits, isOrdinal: false, isWritten: true };
+  const tokens = new Tokens(words, at + 1);
+  const isHalved = !digits.includes('.') && saysAndAHalf(tokens, 0);
+  const zeros = SCALES.get(tokens.text(isHalved ? HALF_TOKENS : 0));
+  const amount = isHalved ? `${digits}.5` : digits;
+  const count = 1 + (isHalved ? HALF_TOKENS : 0) + (zeros === undefined ? 0 : 1);
+  return { count, digits: scaled(amount, zeros ?? 0), isOrdinal: false, isWritten: true };
+}
+
+function isNumberWord(word: FormattedWord | undefined): boolean {
+  if (!word || word.word.length > WORD_CHARACTERS_MAX) return false;
+  return /^\d/.test(word.word) || word.word.split('-').every((part) => isNumberPart(part) && !AROUND.has(part));
 }
 
 function isNumberPart(text: string): boolean {
@@ -124,7 +175,8 @@ function isNumberPart(text: string): boolean {
     TENS.has(text) ||
     SCALES.has(text) ||
     ORDINALS.has(text) ||
-    ['zero', 'oh', 'a', 'and', 'hundred', 'hundredth', 'point'].includes(text)
+    AROUND.has(text) ||
+    ['zero', 'oh', 'hundred', 'hundredth', 'point'].includes(text)
   );
 }
 
@@ -217,6 +269,20 @@ function readFraction(tokens: Tokens, whole: Part): SpokenNumber | null {
   const digits = `${whole.value}.${fraction}`;
   if (zeros === undefined) return spelled(tokens, next, digits, false);
   return spelled(tokens, next + 1, scaled(digits, zeros), false);
+}
+
+/** `two and a half million`. */
+function readHalf(tokens: Tokens, whole: Part): SpokenNumber | null {
+  if (!saysAndAHalf(tokens, whole.next)) return null;
+  const next = whole.next + HALF_TOKENS;
+  const zeros = SCALES.get(tokens.text(next));
+  const digits = `${whole.value}.5`;
+  if (zeros === undefined) return spelled(tokens, next, digits, false);
+  return spelled(tokens, next + 1, scaled(digits, zeros), false);
+}
+
+function saysAndAHalf(tokens: Tokens, at: number): boolean {
+  return tokens.text(at) === 'and' && tokens.text(at + 1) === 'a' && tokens.text(at + 2) === 'half';
 }
 
 function skipAnd(tokens: Tokens, at: number): number {

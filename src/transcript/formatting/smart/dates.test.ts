@@ -21,6 +21,13 @@ it.each([
   // The verb, the walk, and other numbers.
   ['you may first try', 'you may first try'],
   ['they march two by two', 'they march two by two'],
+  ['March second in command', 'March second in command'],
+  ['March second in Paris', 'March 2nd in Paris'],
+  ['June third quarter results', 'June third quarter results'],
+  ['In June first time buyers', 'In June first time buyers'],
+  ['May third party vendors apply?', 'May third party vendors apply?'],
+  ['June third, party on', 'June 3rd, party on'],
+  ['June the third class', 'June the 3rd class'],
   ['In May. Third parties', 'In May. Third parties'],
   ['May forty people', 'May forty people'],
   ['June 3. 2024 was', 'June 3. 2024 was'],

@@ -2,6 +2,7 @@
 import months from '../data/months.json' with { type: 'json' };
 import { readNumber, type SpokenNumber } from '../spoken-number.ts';
 import {
+  endsPhrase,
   endsSentence,
   type FormattedWord,
   isCapitalised,
@@ -14,6 +15,9 @@ import {
 const MONTHS = new Set(months);
 /** Months only where the engine writes them as names. */
 const ALSO_WORDS = new Set(['may', 'march', 'august']);
+/** After an ordinal and no `the` these make it no day: `in June first time buyers`, `June third quarter results`. */
+const NO_DAY =
+  /^(?:quarter|party|parties|time|half|halves|person|place|world|class|classes|grade|base|round|floor|row|generation|rate|lady|name)s?$/;
 const DAY_MAX = 31;
 const YEAR = /^[12]\d{3}$/;
 
@@ -27,7 +31,7 @@ function matchMonthFirst(words: FormattedWord[], at: number): Rewrite | null {
   if (!isMonth(month) || endsSentence(month, words[at + 1])) return null;
   const dayAt = words[at + 1]?.word === 'the' ? at + 2 : at + 1;
   const day = readDay(words, dayAt);
-  if (!day) {
+  if (!day || (dayAt === at + 1 && isRank(words, dayAt, day))) {
     const year = readYear(words, at + 1);
     return (
       year &&
@@ -51,6 +55,13 @@ function matchMonthFirst(words: FormattedWord[], at: number): Rewrite | null {
     ...found,
     words: found.words.map((word, index, all) => (index === all.length - 2 ? withComma(word) : word)),
   };
+}
+
+/** `March second in command`. */
+function isRank(words: FormattedWord[], at: number, { count, isOrdinal }: SpokenNumber): boolean {
+  const [last, next, afterNext] = [words[at + count - 1], words[at + count], words[at + count + 1]];
+  if (!isOrdinal || !last || !next || endsPhrase(last)) return false;
+  return NO_DAY.test(next.word) || (next.word === 'in' && afterNext?.word === 'command');
 }
 
 /** `third of May`. */

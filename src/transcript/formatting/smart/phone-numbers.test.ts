@@ -1,46 +1,32 @@
-import { describe, it } from 'vitest';
+import { it } from 'vitest';
 import { expectWritten } from '../said.cases.ts';
-import { joinedDigits, phoneNumbers } from './phone-numbers.ts';
+import { phoneNumbers } from './phone-numbers.ts';
 
-describe('phoneNumbers', () => {
-  it.each([
-    ['five five five one two three four five six seven', '555-123-4567'],
-    ['five five five, one two three, four five six seven.', '555-123-4567.'],
-    ['call 5-5-5-1-2-3-4-5-6-7.', 'call 555-123-4567.'],
-    ['555 123 4567', '555-123-4567'],
-    ['555, 123, 4567', '555-123-4567'],
-    ['(555) 123-4567,', '555-123-4567,'],
-    ['555-123-4567', '555-123-4567'],
-    ['555.123.4567', '555.123.4567'],
-    ['+1-555-123-4567', '+1-555-123-4567'],
-    ['1 555 123 4567', '1-555-123-4567'],
-    ['one eight hundred five five five one two one two', '1-800-555-1212'],
-    ['eight oh five five five five one two one two', '805-555-1212'],
-    ['five five five one two three forty five sixty seven', '555-123-4567'],
-    // Not phone numbers.
-    ['2010, 2011, 12', '2010, 2011, 12'],
-    ['1 2 3 4 5 6 7 8 9 10', '1 2 3 4 5 6 7 8 9 10'],
-    ['5 5 5. 1 2 3. 4 5 6 7', '5 5 5. 1 2 3. 4 5 6 7'],
-    ['5 5 5 1 2 3 4 5 6 7 8 9', '5 5 5 1 2 3 4 5 6 7 8 9'],
-    ['5551234567', '5551234567'],
-    ['five five five', 'five five five'],
-    ['123-45-6789', '123-45-6789'],
-    ['', ''],
-  ])('%s → %s', (before, after) => expectWritten(phoneNumbers, before, after));
-});
-
-describe('joinedDigits', () => {
-  it.each([
-    ['nine two eight', '928'],
-    ['code 9 2 8.', 'code 928.'],
-    ['four oh one', '401'],
-    ['one two or three', 'one two or three'],
-    ['one, two, three', 'one, two, three'],
-    ['9 2', '9 2'],
-    ['19 2 8 1', '19 281'],
-    ['oh one two', 'oh one two'],
-    ['twenty four seven three sixty', 'twenty four seven three sixty'],
-    ['nine one one hundred', 'nine one one hundred'],
-    ['', ''],
-  ])('%s → %s', (before, after) => expectWritten(joinedDigits, before, after));
-});
+it.each([
+  ['five five five one two three four five six seven', '555-123-4567'],
+  ['five five five, one two three, four five six seven.', '555-123-4567.'],
+  ['call 5-5-5-1-2-3-4-5-6-7.', 'call 555-123-4567.'],
+  ['555 123 4567', '555-123-4567'],
+  ['555, 123, 4567', '555-123-4567'],
+  ['(555) 123-4567,', '555-123-4567,'],
+  ['555-123-4567', '555-123-4567'],
+  ['555.123.4567', '555.123.4567'],
+  ['+1-555-123-4567', '+1-555-123-4567'],
+  ['1 555 123 4567', '1-555-123-4567'],
+  ['one eight hundred five five five one two one two', '1-800-555-1212'],
+  ['eight oh five five five five one two one two', '805-555-1212'],
+  ['five five five one two three forty five sixty seven', '555-123-4567'],
+  // Not phone numbers.
+  ['2010, 2011, 12', '2010, 2011, 12'],
+  ['1 2 3 4 5 6 7 8 9 10', '1 2 3 4 5 6 7 8 9 10'],
+  ['5 5 5. 1 2 3. 4 5 6 7', '5 5 5. 1 2 3. 4 5 6 7'],
+  ['5 5 5 1 2 3 4 5 6 7 8 9', '5 5 5 1 2 3 4 5 6 7 8 9'],
+  ['5551234567', '5551234567'],
+  ['five five five', 'five five five'],
+  ['123-45-6789', '123-45-6789'],
+  [
+    'three point two one four one five nine two six five three',
+    'three point two one four one five nine two six five three',
+  ],
+  ['', ''],
+])('%s → %s', (before, after) => expectWritten(phoneNumbers, before, after));

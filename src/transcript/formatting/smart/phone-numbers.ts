@@ -1,4 +1,4 @@
-// Digits said one by one or in groups → `555-123-4567`, the form of North American phone numbers; other runs → one number. Pure.
+// Digits said one by one or in groups → `555-123-4567`, the form of North American phone numbers. Pure.
 import { readNumber } from '../spoken-number.ts';
 import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite } from '../words.ts';
 
@@ -17,19 +17,15 @@ const AREA_DIGITS = 3;
 const EXCHANGE_DIGITS = 6;
 const GROUPED = /^\+?\d+(?:[-.]\d+)*$/;
 const WORD_CHARACTERS_MAX = 24;
-/** Fewer may be anything: `one two` in `one two or three`. */
-const JOINED_DIGITS_MIN = 3;
 
 export function phoneNumbers(words: FormattedWord[]): FormattedWord[] {
   return rewrite(words, matchPhoneNumber);
 }
 
-/** `nine two eight` → `928`; a comma between them is a list and stays one. */
-export function joinedDigits(words: FormattedWord[]): FormattedWord[] {
-  return rewrite(words, matchDigits);
-}
-
 function matchPhoneNumber(words: FormattedWord[], at: number): Rewrite | null {
+  const decimal = readNumber(words, at);
+  // The digits after a point begin nothing.
+  if (decimal?.digits.includes('.')) return { count: decimal.count, words: words.slice(at, at + decimal.count) };
   if (at > 0 && groupsOf(words, at - 1).length > 0 && !endsBefore(words, at)) return null;
   const groups: DigitGroup[] = [];
   let digits = '';
@@ -69,29 +65,6 @@ function phoneNumber(digits: string, groups: DigitGroup[]): string | null {
     national.slice(EXCHANGE_DIGITS),
   ];
   return (country ? [country, ...parts] : parts).join('-');
-}
-
-function matchDigits(words: FormattedWord[], at: number): Rewrite | null {
-  // `four seven three` of `twenty four seven three` begins in the middle of a number.
-  if (at > 0 && (readNumber(words, at - 1)?.count ?? 0) > 1) return null;
-  let digits = '';
-  let count = 0;
-  // A run of any length is one number: it is consumed whole, so the pass stays linear.
-  for (let word = words[at]; word; word = words[at + count]) {
-    const digit = singleDigit(words, at + count);
-    if (digit === null) break;
-    digits += digit;
-    count++;
-    if (word.punctuated.toLowerCase() !== word.word) break;
-  }
-  if (count < JOINED_DIGITS_MIN) return null;
-  return { count, words: [joined(words.slice(at, at + count), digits)] };
-}
-
-function singleDigit(words: FormattedWord[], at: number): string | null {
-  if (words[at]?.word === 'oh' && at > 0) return readNumber(words, at - 1) ? '0' : null;
-  const number = readNumber(words, at);
-  return number && !number.isOrdinal && /^\d$/.test(number.digits) ? number.digits : null;
 }
 
 /** What is said at this place, if it is nothing but digits; none else. */

@@ -1,0 +1,36 @@
+import { it } from 'vitest';
+import { expectWritten } from '../said.cases.ts';
+import { joinedNumbers } from './joined-numbers.ts';
+
+it.each([
+  ['nine two eight', '928'],
+  ['code 9 2 8.', 'code 928.'],
+  ['four oh one', '401'],
+  ['one two or three', 'one two or three'],
+  ['one, two, three', 'one, two, three'],
+  ['9 2', '9 2'],
+  ['19 2 8 1', '19 281'],
+  ['oh one two', 'oh one two'],
+  ['twenty four seven three sixty', 'twenty four seven three sixty'],
+  ['nine one one hundred', 'nine one one hundred'],
+  ['', ''],
+  ['three point one four one', 'three point one four one'],
+  ['zero point zero zero one and nine one one', 'zero point zero zero one and 911'],
+  ['Boeing seven forty seven.', 'Boeing 747.'],
+  ['one twenty three Main Street', '123 Main Street'],
+  ['Flight nine twenty-three', 'Flight 923'],
+  ['seven | forty seven', 'seven forty seven'],
+  ['seven, forty seven', 'seven, forty seven'],
+  ['seven forty seven eight', 'seven forty seven eight'],
+  ['eight seven forty seven', 'eight seven forty seven'],
+  ['two thousand seven forty seven', 'two thousand seven forty seven'],
+  ['seven forty seven thousand', 'seven forty seven thousand'],
+  ['six twenty one year olds', 'six twenty one year olds'],
+  ['nine eleven', 'nine eleven'],
+  ['seven thirty', 'seven thirty'],
+  ['It costs five ninety nine.', 'It costs 5.99.'],
+  ['open twenty four seven', 'open 24/7'],
+  ['a twenty-four seven service', 'a 24/7 service'],
+  ['twenty four seven hundred', 'twenty four seven hundred'],
+  ['twenty four, seven', 'twenty four, seven'],
+])('%s → %s', (before, after) => expectWritten(joinedNumbers, before, after));
