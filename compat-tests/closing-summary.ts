@@ -7,7 +7,7 @@ const omitted: string[] = [];
 export async function setup(): Promise<void> {
   // An installation that fails is the failure of its own test file, and no reason to run none of the others.
   const python = await preparePython().catch((error: Error) => ({ missing: error.message }));
-  if ('missing' in python) omitted.push(`The Python SDK was NOT tested: ${python.missing}.`);
+  if ('missing' in python) omitted.push(`The Python SDKs were NOT tested: ${python.missing}.`);
   if (!processesAreVisible) omitted.push('Leftover processes were NOT looked for: this needs /proc.');
 }
 

@@ -82,12 +82,10 @@ describe.each(MAJORS)('@deepgram/sdk $major', ({ major, connect }) => {
 
     test('punctuate: words gain their punctuated form, and stay bare', async () => {
       const { transcript, words } = expectAnswer(await transcribe({ punctuate: true }), { word: ['punctuated_word'] });
-      expect(transcript).toMatch(/^And so, my fellow Americans/);
-      expect(words.slice(0, 2)).toMatchObject([
-        { word: 'and', punctuated_word: 'And' },
-        { word: 'so', punctuated_word: 'so,' },
-      ]);
-      expect(words.map(({ word }) => word).join(' ')).toMatch(/^[a-z ]+$/);
+      expect(transcript).toMatch(/^And so,? my fellow Americans\b.*country\.$/);
+      expect(words.map(({ word }) => word).join(' ')).toMatch(PLAIN_TRANSCRIPT);
+      const stripped = words.map(({ punctuated_word = '' }) => punctuated_word.toLowerCase().replace(/[,.]$/, ''));
+      expect(stripped).toEqual(words.map(({ word }) => word));
     });
 
     test.each([{ smart_format: true }, { paragraphs: true }])('%j: paragraphs too', async (options) => {

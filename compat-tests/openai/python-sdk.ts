@@ -1,4 +1,4 @@
-// The Python that runs OpenAI's Python SDK: a virtual environment of its own, made on the first run.
+// The Python that runs the vendors' Python SDKs: a virtual environment of its own, made on the first run.
 import { execFile } from 'node:child_process';
 import { copyFile, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
