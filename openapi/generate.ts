@@ -14,6 +14,7 @@ const app = createApp({
   log: silentLog,
   version,
   readiness: unused,
+  callbacks: unused,
   dialects: {
     transcriber: {
       receive: unused,

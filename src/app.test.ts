@@ -1,19 +1,23 @@
 // Which route is mounted where, and who speaks for what no route settles.
 import { expect, test } from 'vitest';
 import { createApp } from './app.ts';
-import { FakeTranscriber, fakeServices, listingOf } from './dialects/dialect.cases.ts';
+import { FakeTranscriber, fakeServices, KNOWN_KEY, listingOf } from './dialects/dialect.cases.ts';
 import jfk from './dialects/openai/fixtures/jfk.json' with { type: 'json' };
 import { silentLog } from './lib/log.ts';
 import type { Transcript } from './transcript/transcript.ts';
 
 const transcriber = new FakeTranscriber(jfk as Transcript);
 transcriber.listings = [listingOf('tiny'), listingOf('default', 'tiny'), listingOf('whisper-1', 'tiny')];
-const app = createApp({
-  log: silentLog,
-  version: '1.2.3',
-  readiness: async () => ({ ready: true, reason: '', model: 'tiny' }),
-  dialects: fakeServices(transcriber),
-});
+const callbacks = { pending: 1, transcribing: 1, delivering: 0, failed: 0, failures: [] };
+const build = (keys: string[] = []) =>
+  createApp({
+    log: silentLog,
+    version: '1.2.3',
+    readiness: async () => ({ ready: true, reason: '', model: 'tiny' }),
+    callbacks: () => callbacks,
+    dialects: fakeServices(transcriber, { keys }),
+  });
+const app = build();
 
 function form(): FormData {
   const body = new FormData();
@@ -60,6 +64,19 @@ test.each([
   expect(await response.json()).toMatchObject(body);
   expect(response.headers.get('x-request-id')).toMatch(/^req_/);
   expect(response.headers.has('dg-error')).toBe('err_code' in body);
+});
+
+test('what has become of callbacks is for holders of a key, where there are any', async () => {
+  expect(await (await app.request('/callbacks')).json()).toEqual(callbacks);
+  const ask = async (headers: Record<string, string>) => await build([KNOWN_KEY]).request('/callbacks', { headers });
+  for (const authorization of [`Bearer ${KNOWN_KEY}`, `Token ${KNOWN_KEY}`, `token ${KNOWN_KEY}`]) {
+    expect(await (await ask({ authorization })).json(), authorization).toEqual(callbacks);
+  }
+  for (const headers of [{}, { authorization: 'Bearer wrong' }, { authorization: `Basic ${KNOWN_KEY}` }]) {
+    const response = await ask(headers);
+    expect(response.status, JSON.stringify(headers)).toBe(401);
+    expect(await response.text()).not.toContain('pending');
+  }
 });
 
 test('the description lists each route once', async () => {

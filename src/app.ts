@@ -6,6 +6,7 @@ import { serve } from '@hono/node-server';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { download } from '../backends/download.mjs';
+import { type CallbacksStatus, createCallbackRoutes, describeCallbacks } from './admin/callbacks.ts';
 import { mountDocs } from './admin/docs.ts';
 import { createHealthRoutes } from './admin/health.ts';
 import { describeReadiness, type Readiness } from './admin/readiness.ts';
@@ -120,7 +121,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { gate, pool, models, scheduler, cache, ingest, callbacks } = parts;
+  const { gate, pool, models, scheduler, cache, ingest, outbox, callbacks } = parts;
   const readiness = async () => {
     const model = await models.defaultInstalled();
     return describeReadiness({
@@ -134,6 +135,11 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
     log,
     version,
     readiness,
+    callbacks: () =>
+      describeCallbacks(
+        { ...callbacks.status(), failures: callbacks.failed() },
+        { ...outbox.status(), failures: outbox.failed() },
+      ),
     dialects: {
       transcriber: createTranscriber({
         gate,
@@ -158,11 +164,12 @@ export interface AppServices {
   log: Log;
   version: string;
   readiness(): Promise<Readiness>;
+  callbacks(): CallbacksStatus;
   dialects: DialectServices;
 }
 
 /** Every route of the gateway. Starts nothing, so the API's description can be generated from it. */
-export function createApp({ log, version, readiness, dialects }: AppServices): OpenAPIHono<HttpEnvironment> {
+export function createApp({ log, version, readiness, callbacks, dialects }: AppServices): OpenAPIHono<HttpEnvironment> {
   const app = new OpenAPIHono<HttpEnvironment>({ strict: false });
   const openai = createOpenAIDialect(dialects);
   const deepgram = createDeepgramDialect(dialects);
@@ -170,6 +177,7 @@ export function createApp({ log, version, readiness, dialects }: AppServices): O
   app.use(requestId, accessLog(log), crossOrigin(deepgram.claims));
 
   app.route('/', createHealthRoutes({ version, readiness }));
+  app.route('/', createCallbackRoutes({ keys: dialects.keys, callbacks }));
   const modelRoutes = createModelRoutes(all, dialects.transcriber.models);
   app.route('/v1', modelRoutes);
   app.route('/v1', openai.routes);
