@@ -700,28 +700,29 @@ describe('the bounded queue', () => {
     expect([waiting[1]?.place, again.place].toSorted()).toEqual(['large@cuda:0', 'large@cuda:1']);
   });
 
-  it('counts a recording once, and never refuses a chunk of one that is under way', async () => {
+  it('counts a recording once, and never refuses its further chunks', async () => {
     const stage = stageOf(oneDevice(), { QUEUE_MAX: '2' });
-    const running = await stage.hold(tiny);
-    const first = Array.from({ length: 5 }, () => stage.ask(tiny, { caller: 'a', recording: 'one' }));
-    const short = stage.ask(tiny);
-    const further = stage.ask(tiny, { caller: 'a', recording: 'one' });
-    const refused = [stage.ask(tiny), stage.ask(tiny, { caller: 'a', recording: 'two' })];
-    // The name is the caller's own: another's recording of the same name is another recording.
-    refused.push(stage.ask(tiny, { caller: 'b', recording: 'one' }));
+    await stage.hold(tiny);
+    const chunks = Array.from({ length: 5 }, () => stage.ask(tiny, { caller: 'a', recording: 'one' }));
+    const second = stage.ask(tiny);
+    const refused = stage.ask(tiny);
+    // Its first chunk was let in when there was room.
+    chunks.push(stage.ask(tiny, { caller: 'a', recording: 'two' }));
     await settle();
-    expect([...first, short, further].map(({ error }) => error)).toEqual(Array(7).fill(null));
-    expect(refused.map(({ error }) => code(error))).toEqual(['queue-full', 'queue-full', 'queue-full']);
-    // While the last chunk asked for runs, the next one is welcome too.
-    for (const asked of first.slice(1)) asked.abort();
-    for (const asked of [short, further]) asked.abort();
-    running.release();
+    expect([...chunks, second].map(({ error }) => error)).toEqual(Array(7).fill(null));
+    expect(code(refused.error)).toBe('queue-full');
+    for (const asked of chunks) asked.abort();
+    const again = stage.ask(tiny);
     await settle();
-    expect(first[0]?.place).toBe('tiny@cuda:0');
-    const waiting = [stage.ask(tiny), stage.ask(tiny)];
-    const next = stage.ask(tiny, { caller: 'a', recording: 'one' });
+    expect(again.error).toBeNull();
+  });
+
+  it('never refuses further chunks where it is first come, first served either', async () => {
+    const stage = stageOf(oneDevice(), { QUEUE_MAX: '1', SCHEDULE_AGING_SECONDS: '0' });
+    await stage.hold(tiny);
+    const chunks = Array.from({ length: 3 }, () => stage.ask(tiny, { recording: 'one' }));
     await settle();
-    expect([...waiting, next].map(({ error }) => error)).toEqual([null, null, null]);
+    expect(chunks.map(({ error }) => error)).toEqual([null, null, null]);
   });
 
   it('takes a request that a free backend can serve although the queue is full', async () => {

@@ -33,8 +33,9 @@ export interface LeaseNeed {
   /** Who asks. Callers take turns; those without a name count as one. */
   caller?: string;
   /**
-   * The recording that this is a chunk of, by a name no other run has. Left out when the audio fits one chunk: such a
-   * request passes between the chunks of others.
+   * The recording that this is a further chunk of, by a name no other run has. Left out for audio that fits one chunk,
+   * which passes between the chunks of others, and for a recording's first chunk, which may find the queue full; further
+   * chunks never do.
    */
   recording?: string;
   /** A backend that the caller saw fail. It gets no further lease from anybody and is stopped. */
@@ -101,7 +102,6 @@ export class Scheduler {
     const nowMs = this.#clock.nowMs();
     const turn = this.#turnOf(need);
     const kind = turn.recording === null ? 'short' : 'long';
-    const isUnderWay = kind === 'long' && lane.long.isUnderWay(turn);
     let waits = true;
     const quit = () => {
       waits = false;
@@ -138,9 +138,10 @@ export class Scheduler {
     const place = lane[kind].enter(request, turn);
     signal.addEventListener('abort', abort, { once: true });
     this.#decide();
-    // The bound is for those who wait: a request that can run at once is welcome however long the queue is. It does not
-    // end a recording half-way either: its chunks wait in one place of the queue, which it has.
-    if (waits && !isUnderWay && this.#placesTaken() > this.#rules.queueMax) request.refuse(this.#queueFull());
+    // The bound is for those who wait: a request that can run at once is welcome however long the queue is. Nor does it
+    // end a recording half-way: its first chunk was let in, and what follows waits in one place.
+    const mayBeRefused = need.recording === undefined;
+    if (waits && mayBeRefused && this.#placesTaken() > this.#rules.queueMax) request.refuse(this.#queueFull());
     return promise;
   }
 

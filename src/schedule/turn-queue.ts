@@ -70,11 +70,6 @@ export class TurnQueue<T> {
     return this.#partyCount;
   }
 
-  /** Whether anything of this recording waits or runs. */
-  isUnderWay({ caller, recording }: Turn): boolean {
-    return this.#callers.get(caller)?.parties.has(recording) ?? false;
-  }
-
   enter(value: T, turn: Turn): Place {
     const [caller, party] = this.#partyOf(turn);
     const takeOut = [party.waiting.push(value), this.#arrivals.push(value)];
