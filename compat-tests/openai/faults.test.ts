@@ -3,7 +3,8 @@ import { createReadStream } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { clip, SPEECH_PATH, speech } from '../audio.ts';
-import { paced, useGateway } from '../gateway.ts';
+import { eventually, paced, useGateway } from '../gateway.ts';
+import { processesAreVisible } from '../processes.ts';
 import { type Answer, expectError, formOf, transcribe } from '../requests.ts';
 import { MAJORS, type Major } from './majors.ts';
 
@@ -20,7 +21,7 @@ describe('with one request running and one waiting, and no room for more', () =>
 
   // The wait it advises comes of the requests it has seen: let it see short ones.
   beforeAll(async () => {
-    for (let variant = 100; variant < 120; variant += 1) expect((await send(0.2, variant)).status).toBe(200);
+    for (let variant = 100; variant < 120; variant += 1) expect((await send(0.8, variant)).status).toBe(200);
   });
 
   /** Occupies the device for two seconds, and the one place behind it. */
@@ -82,29 +83,52 @@ describe('with one request running and one waiting, and no room for more', () =>
 describe('with an engine that crashes in the first request it is given, and again when that is repeated', () => {
   const gateway = useGateway(paced({ speed: 5, crashOn: 1 }));
 
-  test.each(MAJORS)('openai $major throws an APIError out of a stream that had begun', async ({ OpenAI }) => {
-    const client = new OpenAI({ apiKey: 'none', baseURL: `${gateway().url}/v1`, maxRetries: 0 });
-    const stream = await client.audio.transcriptions.create({
-      model: 'gpt-4o-transcribe',
-      file: createReadStream(SPEECH_PATH),
-      stream: true,
-    });
-    const types: string[] = [];
-    const error = await (async () => {
-      for await (const event of stream) types.push(event.type);
-    })().then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-    expect(new Set(types)).toEqual(new Set(['transcript.text.delta']));
-    expect(error).toBeInstanceOf(OpenAI.APIError);
-    expect((error as Error).message).toMatch(/\S/);
-  });
-
   test('without a stream it is a 500 in the usual envelope, and the next request finds a new engine', async () => {
     const answer = await transcribe(gateway().url, formOf([['model', 'whisper-1']], { bytes: clip(2, 77) }));
     expectError(answer, 500, { type: 'server_error' });
     const health = await fetch(`${gateway().url}/ready`);
     expect(health.status).toBe(200);
   });
+});
+
+describe('with an engine that is killed whenever it runs', () => {
+  const gateway = useGateway({ ...paced({ speed: 20 }), START_BACKOFF_SECONDS: '0.1' });
+
+  test.runIf(processesAreVisible).each(MAJORS)(
+    'openai $major throws an APIError out of a stream that had begun',
+    async ({ major: number, OpenAI, toFile }) => {
+      const client = new OpenAI({ apiKey: 'none', baseURL: `${gateway().url}/v1`, maxRetries: 0 });
+      const isServing = async () =>
+        expect(
+          (await transcribe(gateway().url, formOf([['model', 'whisper-1']], { bytes: clip(1, 400) }))).status,
+        ).toBe(200);
+      await eventually(isServing, 10_000);
+      // Several chunks: the first ones arrive before the first kill.
+      const file = await toFile(clip(200, 300 + number), 'speech.wav');
+      const stream = await client.audio.transcriptions.create({ model: 'gpt-4o-transcribe', file, stream: true });
+      const types: string[] = [];
+      let isOver = false;
+      const kill = async () => {
+        while (!isOver) {
+          for (const { pid } of await gateway().engines()) process.kill(pid, 'SIGKILL');
+          await sleep(20);
+        }
+      };
+      let killing: Promise<void> | undefined;
+      const error = await (async () => {
+        for await (const event of stream) {
+          types.push(event.type);
+          killing ??= kill();
+        }
+      })().then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
+      isOver = true;
+      await killing;
+      expect(new Set(types)).toEqual(new Set(['transcript.text.delta']));
+      expect(error).toBeInstanceOf(OpenAI.APIError);
+      expect((error as Error).message).toMatch(/\S/);
+    },
+  );
 });

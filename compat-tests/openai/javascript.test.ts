@@ -229,9 +229,10 @@ describe.each(MAJORS)('openai $major', ({ major, OpenAI, toFile }) => {
       created: expect.toSatisfy((seconds) => Number.isInteger(seconds) && seconds < 1e11),
       owned_by: expect.any(String),
     };
-    for (const model of listed) expect({ ...model }).toEqual(shape);
+    // The list serves the clients of other vendors too: ours is in it whole, beside theirs.
+    for (const model of listed) expect({ ...model }).toMatchObject(shape);
     const id = 'Systran/faster-whisper-tiny';
-    expect({ ...(await client().models.retrieve(id)) }).toEqual({ ...shape, id });
+    expect({ ...(await client().models.retrieve(id)) }).toMatchObject({ ...shape, id });
     await expect(client().models.retrieve('no/such')).rejects.toThrow(OpenAI.NotFoundError);
   });
 });
