@@ -19,6 +19,8 @@ const COMMANDS = new Map([
   ['newline', '<\n>'],
   ['new paragraph', '<\n\n>'],
 ]);
+/** After these a command is spoken of: `a new line of business`, `the period`. */
+const DETERMINERS = new Set('a an the this that these those each every any my your his her its our their'.split(' '));
 const BREAK = /<\n+>$/;
 
 /** How a word ends that a dictated paragraph follows. */
@@ -32,7 +34,7 @@ export function dictation(words: FormattedWord[]): FormattedWord[] {
   const written: FormattedWord[] = [];
   for (const word of rewrite(words, matchCommand)) {
     const previous = written.at(-1);
-    if (COMMANDS.has(word.word)) {
+    if (COMMANDS.has(word.word) && !isSpokenOf(previous)) {
       if (previous) written[written.length - 1] = marked(previous, COMMANDS.get(word.word) ?? '');
     } else {
       const isNewStart = previous !== undefined && (BREAK.test(previous.punctuated) || endsSentence(previous, word));
@@ -45,9 +47,13 @@ export function dictation(words: FormattedWord[]): FormattedWord[] {
 /** Commands of two words as one, so that they are met like the others. */
 function matchCommand(words: FormattedWord[], at: number): Rewrite | null {
   const [first, second] = [words[at], words[at + 1]];
-  if (!first || !second || endsPhrase(first)) return null;
+  if (!first || !second || endsPhrase(first) || isSpokenOf(words[at - 1])) return null;
   const word = `${first.word} ${second.word}`;
   return COMMANDS.has(word) ? { count: 2, words: [{ ...first, word, endMs: second.endMs }] } : null;
+}
+
+function isSpokenOf(previous: FormattedWord | undefined): boolean {
+  return previous !== undefined && DETERMINERS.has(previous.word) && !endsPhrase(previous);
 }
 
 function marked(word: FormattedWord, mark: string): FormattedWord {

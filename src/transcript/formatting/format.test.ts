@@ -222,6 +222,7 @@ describe('warnings', () => {
     [EVERYTHING, []],
     [{ dictation: true }, ['dictation']],
     [{ redact: ['phi', 'pii', 'ssn'] }, ['redact']],
+    [{ redact: ['false', '0'] }, []],
     [{ search: ['x'.repeat(1_000_000)] }, ['search']],
     [{ search: Array(51).fill('x') }, ['search']],
     [{ replace: Array(201).fill({ find: 'a', replacement: 'b' }) }, ['replace']],

@@ -10,7 +10,7 @@ import { numerals } from './numerals.ts';
 import { type Paragraphs, paragraphs } from './paragraphs.ts';
 import { maskProfanities } from './profanity-filter.ts';
 import { withoutPunctuation } from './punctuate.ts';
-import { redact, unsupportedRedactions } from './redact.ts';
+import { askedRedactions, redact, unsupportedRedactions } from './redact.ts';
 import {
   ADDED_CHARACTERS_MAX,
   FIND_WORDS_MAX,
@@ -113,7 +113,8 @@ export function formatTranscript(transcript: Transcript, options: FormattingOpti
   // 5. Before anything is put in that nobody said.
   if (english.profanityFilter) words = maskProfanities(words);
   // 6. After numbers are joined, so that no part of one is left over; it reads spelled-out numbers as well.
-  if (options.redact.length > 0) words = redact(words, options.redact, isEnglish);
+  const redactions = askedRedactions(options.redact);
+  if (redactions.length > 0) words = redact(words, redactions, isEnglish);
   // 7. The caller's words are final: no filter looks at them any more, and none brings back what was redacted.
   const replaced = replace(words, options.replace);
   words = replaced.words;
@@ -145,7 +146,8 @@ function warningsFor(
     if (options[parameter] && !of.isEnglish) warn(parameter, `Only available for English, not for '${of.language}'.`);
   }
   if (options.dictation && of.isEnglish && !of.isPunctuated) warn('dictation', 'Needs punctuation, which is off.');
-  const unsupported = unsupportedRedactions(options.redact);
+  const redactions = askedRedactions(options.redact);
+  const unsupported = unsupportedRedactions(redactions);
   if (unsupported.length > 0) {
     const names = unsupported.slice(0, NAMES_MAX).map((name) => `'${name.slice(0, NAME_CHARACTERS_MAX)}'`);
     warn(
@@ -153,7 +155,7 @@ function warningsFor(
       `Not redacted: ${names.join(', ')}. Only numbers, card details and social security numbers are found.`,
     );
   }
-  if (options.redact.length > 0 && !of.isEnglish) {
+  if (redactions.length > 0 && !of.isEnglish) {
     warn('redact', `Numbers are only redacted where they are written in digits, not spelled out in '${of.language}'.`);
   }
   if (options.search.length > SEARCH_TERMS_MAX) warn('search', `Only the first ${SEARCH_TERMS_MAX} are searched.`);

@@ -1,10 +1,13 @@
 // Units after a number → their symbols: `five milligrams` → `five mg`. A unit without a number stays a word. English. Pure.
 import units from './data/units.json' with { type: 'json' };
+import { isPriceNamed } from './smart/money.ts';
 import { readNumber } from './spoken-number.ts';
 import { endsPhrase, type FormattedWord, type Rewrite, rewrite, spread } from './words.ts';
 
 const SYMBOLS = new Map(Object.entries(units));
 const UNIT_WORDS_MAX = Math.max(...[...SYMBOLS.keys()].map((name) => name.split(' ').length));
+/** Units of money as well: `it costs two hundred pounds`. */
+const MONEY = new Set(['pound', 'pounds']);
 const ENDS_IN_DIGIT = /\d$/;
 
 export function measurements(words: FormattedWord[]): FormattedWord[] {
@@ -25,7 +28,8 @@ function placesAfterNumbers(words: FormattedWord[]): Set<number> {
     if (count === 0) continue;
     at += count - 1;
     const last = words[at];
-    if (last && !endsPhrase(last)) places.add(at + 1);
+    const isMoney = MONEY.has(words[at + 1]?.word ?? '') && isPriceNamed(words, at + 1 - count);
+    if (last && !endsPhrase(last) && !isMoney) places.add(at + 1);
   }
   return places;
 }

@@ -68,6 +68,8 @@ describe('smart', () => {
     ['A million thanks', 'A million thanks'],
     ['a thousand and one nights', '1001 nights'],
     ['nine eleven', 'nine eleven'],
+    ['At twelve fifteen people came', 'At twelve fifteen people came'],
+    ['a tenth of it', 'a tenth of it'],
     ['at seven thirty, then', 'at seven thirty, then'],
     ['six twenty one year olds', 'six twenty one year olds'],
     ['seven | forty', '7 40'],

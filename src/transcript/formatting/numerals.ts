@@ -48,7 +48,9 @@ function isFraction(words: FormattedWord[], at: number, number: SpokenNumber): b
   const isUpper = !number.isOrdinal && FRACTION.test(words[at + number.count]?.word ?? '');
   const before = at > 0 ? readNumber(words, at - 1) : null;
   const isLower = number.isOrdinal && before?.count === 1 && !before.isOrdinal;
-  return isUpper || isLower;
+  // `a tenth of`
+  const isPart = number.isOrdinal && words[at - 1]?.word === 'a' && words[at + number.count]?.word === 'of';
+  return isUpper || isLower || isPart;
 }
 
 function isRatherAWord(words: FormattedWord[], at: number, number: SpokenNumber): boolean {

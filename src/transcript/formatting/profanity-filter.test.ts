@@ -9,6 +9,12 @@ it.each([
   ["the bastard's car", 'the ********* car'],
   ['mother-fucker', '*************'],
   ['a half-assed bull-shit', 'a half-assed *********'],
+  [
+    "We met Dick Cheney. Dick Cheney spoke, with Dick's wife.",
+    "We met Dick Cheney. Dick Cheney spoke, with Dick's wife.",
+  ],
+  ['He is a dick. Dick, he is.', 'He is a ****. ****, he is.'],
+  ['He said, "Fuck you"', 'He said, "**** you"'],
   // Innocent words that hold others.
   ['a classic in Scunthorpe, assess the shitake cocktail', 'a classic in Scunthorpe, assess the shitake cocktail'],
   ['', ''],

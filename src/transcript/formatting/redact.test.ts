@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { redact, unsupportedRedactions } from './redact.ts';
+import { askedRedactions, redact, unsupportedRedactions } from './redact.ts';
 import { expectWritten, said } from './said.cases.ts';
 
 const table =
@@ -37,6 +37,9 @@ describe('aggressive_numbers', () => {
     ['B12 costs $5, or 50%', '[REDACTED] costs [REDACTED], or [REDACTED]'],
     ['wait a second', 'wait a second'],
     ['1 2 3 go', '[REDACTED] go'],
+    ['oh five', '[REDACTED]'],
+    ['Oh, five', 'Oh, [REDACTED]'],
+    ['oh five hundred', 'oh [REDACTED]'],
   ])('%s → %s', table(['aggressive_numbers']));
 });
 
@@ -58,6 +61,12 @@ describe('pci', () => {
     ['security at 123', 'security at 123'],
     ['it expires on 12/25', 'it expires on [CREDIT_CARD_EXPIRATION_1]'],
     ['expiration date 12 2027', 'expiration date [CREDIT_CARD_EXPIRATION_1]'],
+    ['expiration date is oh five twenty seven', 'expiration date is [CREDIT_CARD_EXPIRATION_1]'],
+    ['expires January 2027.', 'expires [CREDIT_CARD_EXPIRATION_1].'],
+    ['it expires in january of twenty twenty seven', 'it expires in [CREDIT_CARD_EXPIRATION_1]'],
+    ['expires March 3rd, 2027', 'expires [CREDIT_CARD_EXPIRATION_1]'],
+    ['expired in May, not before 2027', 'expired in May, not before [CREDIT_CARD_EXPIRATION_1]'],
+    ['Oh, five twenty seven', 'Oh, five twenty seven'],
     ['123-45-6789', '123-45-6789'],
   ])('%s → %s', table(['pci']));
 });
@@ -89,6 +98,10 @@ describe('several at once', () => {
   it('does nothing for names it does not know', () => {
     table(['name', 'false'])('Jane has 123-45-6789', 'Jane has 123-45-6789');
   });
+});
+
+it('is not asked for by what means no', () => {
+  expect(askedRedactions(['false', 'ssn', '0'])).toEqual(['ssn']);
 });
 
 it('finds digits only, in other languages', () => {

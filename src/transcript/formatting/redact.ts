@@ -1,7 +1,8 @@
 // Takes numbers out of the transcript that are nobody's business. Finds them by pattern, in digits or (English) spelled out; what
 // takes understanding, like a name, it leaves to be warned of. Where it must guess, it redacts. Pure.
+import months from './data/months.json' with { type: 'json' };
 import { readNumber } from './spoken-number.ts';
-import { type FormattedWord, joined, rewrite } from './words.ts';
+import { endsPhrase, type FormattedWord, joined, rewrite } from './words.ts';
 
 /** Neighbouring words that are one number; `digits` are its digits alone. */
 interface NumberSpan {
@@ -32,6 +33,8 @@ const LABELS_BY_NAME = new Map([
 ]);
 const NUMBERS = new Set(['numbers', 'true']);
 const AGGRESSIVE_NUMBERS = 'aggressive_numbers';
+/** `redact=false` asks for nothing. */
+const NOTHING = new Set(['false', '0']);
 /** Found in part: a name is personal too. */
 const INCOMPLETE = new Set(['pii']);
 
@@ -42,7 +45,15 @@ const SOCIAL_SECURITY_GROUPS = '3-2-4';
 const SOCIAL_SECURITY_DIGITS = 9;
 /** `the security code is`, `it expires in May`: how far before its number a cue may stand. */
 const CUE_WORDS_MAX = 5;
+const MONTHS = new Set(months);
+/** `January of`, `January the 3rd of`: how far before its year a month may stand. */
+const MONTH_WORDS_MAX = 4;
 const DIGITS_ONLY = /^[\d\-.,/()+]+$/;
+
+/** The names that ask for something. */
+export function askedRedactions(names: string[]): string[] {
+  return names.filter((name) => !NOTHING.has(name));
+}
 
 /** What cannot be found by pattern, or not all of it. */
 export function unsupportedRedactions(names: string[]): string[] {
@@ -74,8 +85,9 @@ export function redact(words: FormattedWord[], names: string[], isEnglish: boole
       settleRest();
       const number = (counters.get(find.label) ?? 0) + 1;
       counters.set(find.label, number);
-      const count = wordCount(run.slice(index, index + find.spanCount));
-      texts.set(span.first, { count, text: `[${find.label}_${number}]` });
+      const monthLength = find.label === CARD_EXPIRATION ? monthBefore(words, span.first) : 0;
+      const count = monthLength + wordCount(run.slice(index, index + find.spanCount));
+      texts.set(span.first - monthLength, { count, text: `[${find.label}_${number}]` });
       index += find.spanCount - 1;
     }
     settleRest();
@@ -101,8 +113,7 @@ function numberSpans(words: FormattedWord[], isEnglish: boolean): NumberSpan[] {
 
 function spanAt(words: FormattedWord[], at: number, isEnglish: boolean, previous?: NumberSpan): NumberSpan | null {
   const { word } = words[at] as FormattedWord;
-  const isInRun = previous !== undefined && previous.first + previous.count === at;
-  if (isEnglish && isInRun && (word === 'oh' || word === 'o')) {
+  if (isEnglish && (word === 'oh' || word === 'o') && isZero(words, at, previous)) {
     return { first: at, count: 1, digits: '0', isDigitsOnly: true };
   }
   const number = isEnglish ? readNumber(words, at) : null;
@@ -113,6 +124,13 @@ function spanAt(words: FormattedWord[], at: number, isEnglish: boolean, previous
   // A lone `second` or `third` counts nothing that anyone could be known by.
   if (number.isOrdinal && number.count === 1) return null;
   return { first: at, count: number.count, digits: number.digits.replace(/\D/g, ''), isDigitsOnly: !number.isOrdinal };
+}
+
+/** Within a run of digits, or before one digit: `oh five`. */
+function isZero(words: FormattedWord[], at: number, previous?: NumberSpan): boolean {
+  const isInRun = previous !== undefined && previous.first + previous.count === at;
+  const word = words[at];
+  return isInRun || (word !== undefined && !endsPhrase(word) && /^\d$/.test(readNumber(words, at + 1)?.digits ?? ''));
 }
 
 /** Numbers with no word between them. Whisper puts full stops between the groups of a card's number, so those count for nothing. */
@@ -171,6 +189,16 @@ function cuedLength(
   let length = 0;
   while (digitCount(run.slice(0, length + 1)) <= digitsMax && length < run.length) length++;
   return digitCount(run.slice(0, length)) >= NUMBER_DIGITS_MIN ? length : 0;
+}
+
+/** How many words before a year belong to its month: `January`, `January 3rd,`. */
+function monthBefore(words: FormattedWord[], first: number): number {
+  for (let length = 1; length <= Math.min(MONTH_WORDS_MAX, first); length++) {
+    const word = words[first - length]?.word ?? '';
+    if (MONTHS.has(word)) return length;
+    if (!/^(?:of|the)$/.test(word) && !readNumber(words, first - length)) return 0;
+  }
+  return 0;
 }
 
 function isCardCodeCue(word: string, next: string): boolean {

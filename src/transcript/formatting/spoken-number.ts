@@ -3,10 +3,10 @@
 import numbers from './data/numbers.json' with { type: 'json' };
 import { endsPhrase, type FormattedWord } from './words.ts';
 
-/** `seven forty seven`, `nine eleven`: a digit and a number of two digits, said together. */
+/** `seven forty seven`, `twelve fifteen`: what may be an hour and what may be its minutes, said together. */
 export interface Pair {
   count: number;
-  digit: string;
+  first: string;
   rest: string;
 }
 
@@ -85,6 +85,7 @@ const YEAR_PAIR_MAX = 20;
 /** Centuries of which one says `the eighteen hundreds`, `the twenty twenties`. */
 const CENTURY_MIN = 11;
 const CENTURY_MAX = 20;
+const HOUR_MAX = 12;
 /** A pause in the middle of a number; between two numbers it may be shorter, which nobody can tell. */
 const REST_MS = 300;
 
@@ -116,14 +117,15 @@ export function readNumber(words: FormattedWord[], at: number, asDate = false): 
 /** None where a number goes on before or after it, or where the voice rested between the two. */
 export function readPair(words: FormattedWord[], at: number): Pair | null {
   const [before, word, second] = [words[at - 1], words[at], words[at + 1]];
-  const digit = UNITS.get(word?.word ?? '');
-  if (!word || !second || !digit || endsPhrase(word) || second.startMs - word.endMs > REST_MS) return null;
+  const first = UNITS.get(word?.word ?? '') ?? TEENS.get(word?.word ?? '') ?? 0;
+  if (!word || !second || first < 1 || first > HOUR_MAX || endsPhrase(word) || second.startMs - word.endMs > REST_MS)
+    return null;
   const rest = readNumber(words, at + 1);
   if (!rest || rest.isWritten || !/^[1-9]\d$/.test(rest.digits)) return null;
   const last = words[at + rest.count];
   const isGoingOn = last && !endsPhrase(last) && isNumberWord(words[at + 1 + rest.count]);
   if (isGoingOn || (before && !endsPhrase(before) && isNumberWord(before))) return null;
-  return { count: 1 + rest.count, digit: String(digit), rest: rest.digits };
+  return { count: 1 + rest.count, first: String(first), rest: rest.digits };
 }
 
 /** `nineteen sixties` → `1960s`, `eighteen hundreds` → `1800s`. */

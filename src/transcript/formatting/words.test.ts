@@ -49,11 +49,16 @@ describe('endsSentence', () => {
 
 describe('toFormattedWords', () => {
   it('keeps times and probabilities and leaves out what nobody said', () => {
-    const words = toFormattedWords(transcriptOf([said('Hello, ... World.'), said('—')]));
+    const words = toFormattedWords(transcriptOf([said('Hello, ... World.'), said('— / *')]));
     expect(words).toEqual([
       { word: 'hello', punctuated: 'Hello,', startMs: 0, endMs: 300, confidence: 0.9 },
       { word: 'world', punctuated: 'World.', startMs: 800, endMs: 1100, confidence: 0.9 },
     ]);
+  });
+
+  it('keeps the marks that are spoken', () => {
+    const words = toFormattedWords(transcriptOf([said('you & me **** % and/or')]));
+    expect(words.map(({ word }) => word)).toEqual(['you', '&', 'me', '****', '%', 'and/or']);
   });
 
   it.each(['english', 'spanish', 'russian', 'japanese', 'numbers'])('is well-formed on recorded %s', (name) => {

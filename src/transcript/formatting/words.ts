@@ -35,6 +35,9 @@ const DOTTED_CHARACTERS_MAX = 9;
 const SENTENCE_END = /[.?!…。？！؟।]/u;
 const ABBREVIATIONS = new Set(['mr', 'mrs', 'ms', 'dr', 'prof', 'st', 'vs', 'jr', 'sr', 'no']);
 
+/** A lone mark that is only spoken within a word: `and / or`, `*`. */
+const LONE_MARK = /^[*/\\]$/;
+
 /** The transcript's words; one that is nothing but punctuation is left out, since nobody said it. */
 export function toFormattedWords(transcript: Transcript): FormattedWord[] {
   return transcript.segments
@@ -46,7 +49,7 @@ export function toFormattedWords(transcript: Transcript): FormattedWord[] {
       endMs,
       confidence: probability,
     }))
-    .filter(({ word }) => word !== '');
+    .filter(({ word }) => word !== '' && !LONE_MARK.test(word));
 }
 
 /** Walks in from both ends one character at a time: no pattern is ever run over a whole word, which may be of any length. */

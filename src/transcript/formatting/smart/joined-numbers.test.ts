@@ -27,6 +27,8 @@ it.each([
   ['seven forty seven thousand', 'seven forty seven thousand'],
   ['six twenty one year olds', 'six twenty one year olds'],
   ['nine eleven', 'nine eleven'],
+  ['twelve forty seven', 'twelve forty seven'],
+  ['It costs twelve ninety nine', 'It costs 12.99'],
   ['seven thirty', 'seven thirty'],
   ['It costs five ninety nine.', 'It costs 5.99.'],
   ['open twenty four seven', 'open 24/7'],

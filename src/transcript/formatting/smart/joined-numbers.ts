@@ -33,8 +33,10 @@ function matchAllDay(words: FormattedWord[], at: number): Rewrite | null {
 /** `flight nine twenty three`; but `it costs five ninety nine` is a price, and `six twenty one year olds` are six. */
 function matchPair(words: FormattedWord[], at: number): Rewrite | null {
   const pair = readPair(words, at);
-  if (!pair || !FULL_REST.test(pair.rest) || YEARS.test(words[at + pair.count]?.word ?? '')) return null;
-  const digits = isPriceNamed(words, at) ? `${pair.digit}.${pair.rest}` : pair.digit + pair.rest;
+  const isPrice = isPriceNamed(words, at);
+  if (!pair || (pair.first.length > 1 && !isPrice)) return null;
+  if (!FULL_REST.test(pair.rest) || YEARS.test(words[at + pair.count]?.word ?? '')) return null;
+  const digits = isPrice ? `${pair.first}.${pair.rest}` : pair.first + pair.rest;
   return { count: pair.count, words: [joined(words.slice(at, at + pair.count), digits)] };
 }
 

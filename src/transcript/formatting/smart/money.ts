@@ -70,8 +70,8 @@ function readAmount(words: FormattedWord[], at: number): Amount | null {
 function readFigure(words: FormattedWord[], at: number): Figure | null {
   // `four twenty five dollars`, but `four twenty five dollar bills` are four.
   const pair = readPair(words, at);
-  if (pair && /[1-9]$/.test(pair.rest) && words[at + pair.count]?.word.endsWith('s')) {
-    return { count: pair.count, digits: pair.digit + pair.rest };
+  if (pair?.first.length === 1 && /[1-9]$/.test(pair.rest) && words[at + pair.count]?.word.endsWith('s')) {
+    return { count: pair.count, digits: pair.first + pair.rest };
   }
   const number = readNumber(words, at);
   const isPart = words[at]?.word === 'a' && words[at - 1]?.word === 'of' && isFraction(words[at - 2]);

@@ -1,5 +1,6 @@
 // `jane at example dot com` → `jane@example.com`; `example dot com slash help` → `example.com/help`. Pure.
 import domains from '../data/top-level-domains.json' with { type: 'json' };
+import { readNumber } from '../spoken-number.ts';
 import { endsPhrase, type FormattedWord, joined, rewrite } from '../words.ts';
 
 interface Address {
@@ -8,6 +9,8 @@ interface Address {
 }
 
 const TOP_LEVEL_DOMAINS = new Set(domains);
+/** Domains that are words of every sentence: `the polka dot at home` */
+const DOMAINS_ALSO_WORDS = new Set(['at', 'co', 'in', 'it', 'me', 'no', 'us']);
 const LABEL = /^[a-z0-9][a-z0-9-]{0,62}$/;
 /** `dot` may be said this often, in a host as in what stands before the @. */
 const LABELS_MAX = 5;
@@ -17,39 +20,63 @@ const JOINTS = new Map([
   ['dash', '-'],
   ['hyphen', '-'],
 ]);
-/** `look at example dot com` is no mail address: something nearby must speak of mail, and someone must be named. */
-const MAIL_CUES = new Set(['email', 'e-mail', 'emails', 'mail', 'gmail', 'address', 'write', 'contact', 'reach']);
+const DOTS = new Map([['dot', '.']]);
+/** `the dot com bubble`, `on the dot in time`: what nothing and nobody is called. */
+const NO_NAME = new Set(
+  (
+    'a an the this that these those each every any some another no one my your his her its our their and or but ' +
+    'at by for from in into of off on onto to up with dot is are was were be it me us you him them who where'
+  ).split(' '),
+);
+/** `look at example dot com` is no mail address: something must speak of mail, and someone must be named. */
+const MAIL_CUES = new Set('email e-mail emails mail gmail address write contact reach send'.split(' '));
 const MAIL_CUE_WORDS_MAX = 6;
-const NOBODY = new Set([
-  'me',
-  'us',
-  'him',
-  'her',
-  'it',
-  'them',
-  'you',
-  'is',
-  'look',
-  'are',
-  'available',
-  'mail',
-  'email',
-]);
+const MAIL_HOSTS = new Set(['gmail.com', 'hotmail.com', 'yahoo.com', 'outlook.com', 'icloud.com', 'aol.com']);
+const NO_MAILBOX = new Set('look looking available mail email e-mail reached found'.split(' '));
+/** `jane one two three at …` */
+const MAILBOX_NUMBERS_MAX = 6;
 
 export function webAddresses(words: FormattedWord[]): FormattedWord[] {
   return rewrite(words, (all, at) => {
+    if (!isName(all, at)) return null;
     const address = readMailAddress(all, at) ?? readSite(all, at);
     return address && { count: address.count, words: [joined(all.slice(at, at + address.count), address.text)] };
   });
 }
 
+function isName(words: FormattedWord[], at: number): boolean {
+  return !NO_NAME.has(words[at]?.word ?? '') && !isSpelledNumber(words, at);
+}
+
+function isSpelledNumber(words: FormattedWord[], at: number): boolean {
+  return readNumber(words, at)?.isWritten === false;
+}
+
 function readMailAddress(words: FormattedWord[], at: number): Address | null {
-  const isSpokenOf = words.slice(Math.max(0, at - MAIL_CUE_WORDS_MAX), at).some(({ word }) => MAIL_CUES.has(word));
-  if (!isSpokenOf || NOBODY.has(words[at]?.word ?? '')) return null;
-  const mailbox = readJoined(words, at, JOINTS);
+  if (NO_MAILBOX.has(words[at]?.word ?? '')) return null;
+  const mailbox = readMailbox(words, at);
   if (!mailbox || words[at + mailbox.count]?.word !== 'at' || pausesWithin(words, at, mailbox.count + 1)) return null;
-  const host = readHost(words, at + mailbox.count + 1) ?? readWrittenHost(words[at + mailbox.count + 1]);
-  return host && { count: mailbox.count + 1 + host.count, text: `${mailbox.text}@${host.text}` };
+  const hostAt = at + mailbox.count + 1;
+  const host = readHost(words, hostAt) ?? readWrittenHost(words[hostAt]);
+  if (!host) return null;
+  // 1. Who has a dot in the name can be nobody but a mailbox. 2. There is nothing but mail at the host. 3. Mail is spoken of.
+  const isSpokenOf = words.slice(Math.max(0, at - MAIL_CUE_WORDS_MAX), at).some(({ word }) => MAIL_CUES.has(word));
+  if (!/[._-]/.test(mailbox.text) && !MAIL_HOSTS.has(host.text) && !isSpokenOf) return null;
+  return { count: mailbox.count + 1 + host.count, text: `${mailbox.text}@${host.text}` };
+}
+
+/** Joined names, and the numbers that distinguish them. */
+function readMailbox(words: FormattedWord[], at: number): Address | null {
+  const mailbox = readJoined(words, at, JOINTS);
+  if (!mailbox) return null;
+  let { count, text } = mailbox;
+  for (let numbers = 0; numbers < MAILBOX_NUMBERS_MAX; numbers++) {
+    const number = readNumber(words, at + count);
+    if (!number || !/^\d+$/.test(number.digits)) break;
+    text += number.digits;
+    count += number.count;
+  }
+  return { count, text };
 }
 
 function readSite(words: FormattedWord[], at: number): Address | null {
@@ -64,14 +91,18 @@ function readSite(words: FormattedWord[], at: number): Address | null {
     text += `/${label.word}`;
     count += slash + 1;
   }
-  return { count, text };
+  const labels = host.text.split('.');
+  const isCertain = labels.length > 2 || text !== host.text || !DOMAINS_ALSO_WORDS.has(labels.at(-1) ?? '');
+  return isCertain ? { count, text } : null;
 }
 
 /** Labels with a spoken dot between them, the last of which is a domain there is. */
 function readHost(words: FormattedWord[], at: number): Address | null {
-  const host = readJoined(words, at, new Map([['dot', '.']]));
+  const spelled = words.slice(at, at + 3).every(({ word }) => word === 'w') ? 2 : 0;
+  const host = readJoined(words, at + spelled, DOTS);
   if (!host || host.count < 3 || !TOP_LEVEL_DOMAINS.has(host.text.slice(host.text.lastIndexOf('.') + 1))) return null;
-  return pausesWithin(words, at, host.count) ? null : host;
+  const count = spelled + host.count;
+  return pausesWithin(words, at, count) ? null : { count, text: spelled ? `ww${host.text}` : host.text };
 }
 
 /** `example.com`, as the engine often writes it by itself. */
