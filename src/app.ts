@@ -24,6 +24,7 @@ import { createKeyRing } from './http/auth.ts';
 import { answerBadHeads } from './http/bad-head.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import type { HttpEnvironment } from './http/environment.ts';
+import { keptSecret } from './http/kept-secret.ts';
 import { newRequestId, requestId } from './http/request-id.ts';
 import { createTemporaryTokens } from './http/temporary-token.ts';
 import { createIngest } from './ingest/ingest.ts';
@@ -117,11 +118,12 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
   const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
-  return { gate: new Gate(), pool, models, scheduler, cache, ingest, outbox, callbacks };
+  const tokens = createTemporaryTokens(settings.API_KEYS, await keptSecret(join(settings.DATA_DIR, 'token-secret')));
+  return { gate: new Gate(), pool, models, scheduler, cache, ingest, outbox, callbacks, tokens };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { gate, pool, models, scheduler, cache, ingest, outbox, callbacks } = parts;
+  const { gate, pool, models, scheduler, cache, ingest, outbox, callbacks, tokens } = parts;
   const readiness = async () => {
     const model = await models.defaultInstalled();
     return describeReadiness({
@@ -151,7 +153,7 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
         engine: pool.engine,
       }),
       keys: createKeyRing(settings.API_KEYS),
-      tokens: createTemporaryTokens(settings.API_KEYS),
+      tokens,
       callbacks,
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
       readiness,

@@ -8,7 +8,7 @@ import { ERROR_CODES, type ErrorCode, GatewayError } from '../errors.ts';
 import { createKeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import { requestId } from '../http/request-id.ts';
-import { createTemporaryTokens } from '../http/temporary-token.ts';
+import { createTemporaryTokens, type TemporaryTokens } from '../http/temporary-token.ts';
 import type { Answerer, CallbackRequest, Callbacks } from '../jobs/callbacks.ts';
 import { settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
@@ -21,6 +21,10 @@ import type { Dialect, DialectServices } from './dialect.ts';
 
 export const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 export const KNOWN_KEY = 'key-of-a-friend';
+
+/** Those of the server under test, or of one that has other keys or another time. */
+export const tokensOf = (keys: string[], epochMs?: () => number): TemporaryTokens =>
+  createTemporaryTokens(keys, Buffer.from('kept by the server'), epochMs);
 
 /** A transcriber without engines: keeps what it was asked, answers with `events`, counts the recordings it gave out. */
 export class FakeTranscriber implements Transcriber {
@@ -149,7 +153,7 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
   return {
     transcriber,
     keys: createKeyRing(keys),
-    tokens: createTemporaryTokens(keys),
+    tokens: tokensOf(keys),
     callbacks: new FakeCallbacks(),
     readiness: async () => ({ ready: true, model: 'base' }),
     limits: { uploadBytesMax: 1024 ** 2, uploadIdleMs: 60_000 },

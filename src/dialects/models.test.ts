@@ -2,10 +2,9 @@ import { Hono } from 'hono';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { HttpEnvironment } from '../http/environment.ts';
 import { requestId } from '../http/request-id.ts';
-import { createTemporaryTokens } from '../http/temporary-token.ts';
 import type { Transcript } from '../transcript/transcript.ts';
 import { createDeepgramDialect } from './deepgram/routes.ts';
-import { FakeTranscriber, fakeServices, KNOWN_KEY, listingOf } from './dialect.cases.ts';
+import { FakeTranscriber, fakeServices, KNOWN_KEY, listingOf, tokensOf } from './dialect.cases.ts';
 import { createModelRoutes, type Dialects } from './models.ts';
 import jfk from './openai/fixtures/jfk.json' with { type: 'json' };
 import { createOpenAIDialect } from './openai/routes.ts';
@@ -91,7 +90,7 @@ describe('keys', () => {
     ['OpenAI’s', `Bearer ${KNOWN_KEY}`],
     ['Deepgram’s', `Token ${KNOWN_KEY}`],
     ['Deepgram’s, as Python writes it', `token ${KNOWN_KEY}`],
-    ['Deepgram’s for a while', `Bearer ${createTemporaryTokens([KNOWN_KEY]).mint(30)}`],
+    ['Deepgram’s for a while', `Bearer ${tokensOf([KNOWN_KEY]).mint(30)}`],
   ])('are understood in the form that is %s', async (_whose, authorization) => {
     for (const path of ['/v1/models', '/v1/models/base']) {
       expect((await app.request(path, { headers: { authorization } })).status).toBe(200);

@@ -1,6 +1,6 @@
 // Owns keys that expire: what a holder of a lasting key hands to a browser. They are JSON Web Tokens (HS256) signed with
-// a secret made of all lasting keys, so they are stored nowhere, outlive a restart, and end when any key is withdrawn.
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+// our own secret and all lasting keys, so they are stored nowhere, outlive a restart, and end when any key is withdrawn.
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { GatewayError } from '../errors.ts';
 
@@ -14,9 +14,16 @@ const HEADER = encode({ alg: 'HS256', typ: 'JWT' });
 const CONTEXT = 'whispergate temporary token';
 const payload = z.object({ exp: z.number() });
 
-export function createTemporaryTokens(keys: readonly string[], epochMs: () => number = Date.now): TemporaryTokens {
-  const secret = keys.length === 0 ? randomBytes(32) : createHmac('sha256', keys.join('\n')).update(CONTEXT).digest();
-  const sign = (text: string) => createHmac('sha256', secret).update(text).digest();
+export function createTemporaryTokens(
+  keys: readonly string[],
+  secret: Uint8Array,
+  epochMs: () => number = Date.now,
+): TemporaryTokens {
+  // With the keys alone, whoever holds a token could try out keys until one has its signature.
+  const signingKey = createHmac('sha256', secret)
+    .update([CONTEXT, ...keys].join('\n'))
+    .digest();
+  const sign = (text: string) => createHmac('sha256', signingKey).update(text).digest();
 
   return {
     mint(lifetimeSeconds) {

@@ -5,7 +5,6 @@ import type { Hono } from 'hono';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../../errors.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
-import { createTemporaryTokens } from '../../http/temporary-token.ts';
 import { settle } from '../../lib/clock.ts';
 import type { Transcript } from '../../transcript/transcript.ts';
 import {
@@ -17,6 +16,7 @@ import {
   KNOWN_KEY,
   listingOf,
   serve,
+  tokensOf,
 } from '../dialect.cases.ts';
 import type { DialectServices } from '../dialect.ts';
 import jfk from './fixtures/jfk.json' with { type: 'json' };
@@ -400,7 +400,7 @@ describe('a callback', () => {
 });
 
 describe('credentials', () => {
-  const tokens = createTemporaryTokens([KNOWN_KEY]);
+  const tokens = tokensOf([KNOWN_KEY]);
   const probe = async (authorization: string, path = '/v1/auth/token') =>
     (await app.request(path, { headers: { authorization } })).status;
 
@@ -419,8 +419,8 @@ describe('credentials', () => {
   test.each([
     `Bearer ${KNOWN_KEY}`,
     `Token ${tokens.mint(30)}`,
-    `Bearer ${createTemporaryTokens(['other']).mint(30)}`,
-    `Bearer ${createTemporaryTokens([KNOWN_KEY], () => Date.now() - 60_000).mint(30)}`,
+    `Bearer ${tokensOf(['other']).mint(30)}`,
+    `Bearer ${tokensOf([KNOWN_KEY], () => Date.now() - 60_000).mint(30)}`,
     `Basic ${KNOWN_KEY}`,
     KNOWN_KEY,
     'Token',
@@ -483,7 +483,7 @@ describe('a handshake', () => {
     expect(await statusOf({ 'sec-websocket-protocol': 'token, wrong' })).toBe(401);
     expect(await statusOf({ 'sec-websocket-protocol': `token, ${KNOWN_KEY}` })).toBe(405);
     expect(await statusOf({ 'sec-websocket-protocol': `token,${KNOWN_KEY},x-deepgram-session-id,u` })).toBe(405);
-    const token = createTemporaryTokens([KNOWN_KEY]).mint(30);
+    const token = tokensOf([KNOWN_KEY]).mint(30);
     expect(await statusOf({ 'sec-websocket-protocol': `bearer, ${token}` })).toBe(405);
   });
 });
@@ -565,7 +565,7 @@ test('claims what only Deepgram’s clients ask, and how only they ask it', () =
     expect(at(path), path).toBe(false);
   }
   expect(at('/v1/models', `Token ${KNOWN_KEY}`)).toBe(true);
-  expect(at('/v1/models', `Bearer ${createTemporaryTokens(['k']).mint(1)}`)).toBe(true);
+  expect(at('/v1/models', `Bearer ${tokensOf(['k']).mint(1)}`)).toBe(true);
   expect(at('/v1/models', `Bearer ${KNOWN_KEY}`)).toBe(false);
 });
 
