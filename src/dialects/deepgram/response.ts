@@ -1,6 +1,7 @@
 // The canonical transcript, or one for each channel → Deepgram's body. Pure but for the ids of utterances.
 import { randomUUID } from 'node:crypto';
 import type { ModelListing } from '../../transcribe/recorded.ts';
+import { omissions } from '../../transcript/diagnostics.ts';
 import { type Formatted, type FormattingOptions, formatTranscript } from '../../transcript/formatting/format.ts';
 import type { Paragraphs } from '../../transcript/formatting/paragraphs.ts';
 import type { FormattedWord } from '../../transcript/formatting/words.ts';
@@ -201,6 +202,7 @@ const PARAMETERS: Record<keyof FormattingOptions, string> = {
 function collectWarnings(transcripts: Transcript[], formatted: Formatted[], request: DeepgramRequest): Warning[] {
   const all = [
     ...request.warnings,
+    ...transcripts.flatMap((transcript) => omissions(transcript).map((message) => warn('transcript', message))),
     ...formatted.flatMap(({ warnings }) =>
       warnings.map(({ parameter, message }) => warn(PARAMETERS[parameter], message)),
     ),

@@ -9,6 +9,7 @@ import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../ht
 import { EVENT_STREAM_HEADERS, openEventStream } from '../../http/sse.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
+import { omissions } from '../../transcript/diagnostics.ts';
 import type { Task } from '../../transcript/request.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
@@ -19,6 +20,9 @@ import { modelList, modelObject } from './schema.ts';
 import { streamRecords } from './stream.ts';
 
 type RequestContext = Context<HttpEnvironment>;
+
+/** They travel in a header. */
+const OMISSIONS_SHOWN_MAX = 20;
 
 /** The version that OpenAI's own answers name. */
 const OPENAI_VERSION = '2020-10-01';
@@ -74,7 +78,9 @@ async function answerUpload(
     );
     if (request.stream) return await answerStream(context, run, request, { services, clock, departure, signal });
 
-    const { contentType, body } = writeResponse(await finalTranscript(run), request);
+    const transcript = await finalTranscript(run);
+    request.warnings.push(...omissions(transcript).slice(0, OMISSIONS_SHOWN_MAX));
+    const { contentType, body } = writeResponse(transcript, request);
     return context.body(body, 200, { ...answerHeaders(context, run, request), 'content-type': contentType });
   } catch (thrown) {
     if (hasLeft(context, signal)) return context.body(null, CLIENT_CLOSED_REQUEST);
