@@ -11,6 +11,25 @@ describe('values', () => {
   test.each(['false', 'False', '0'])('%s is false', (value) => {
     expect(read(`punctuate=${value}`).punctuate).toBe(false);
   });
+  test.each([
+    ['true', true],
+    ['True', true],
+    ['1', true],
+    ['FALSE', false],
+    ['0', false],
+    ['v2', 'v2'],
+  ])('summarize=%s is a flag that has names, too', (value, summarize) => {
+    expect(read(`summarize=${value}`).summarize).toBe(summarize);
+  });
+  test('a flag in a list stands for itself, or for nothing', () => {
+    expect(read('detect_language=True&detect_language=1').detect_language).toEqual([true, true]);
+    expect(read('detect_language=es&detect_language=True').detect_language).toEqual(['es', true]);
+    for (const off of ['false', 'False', '0']) {
+      expect(read(`detect_language=${off}&redact=${off}`)).toEqual(read(''));
+    }
+    expect(read('redact=True&redact=pci,false,1').redact).toEqual(['true', 'pci', 'true']);
+    expect(read('search=false&keyterm=true')).toMatchObject({ search: ['false'], keyterm: ['true'] });
+  });
   test.each(['', 'undefined', 'null', 'None'.replace('None', 'NULL'), '%20'])('%j is absent', (value) => {
     for (const name of ['punctuate', 'model', 'utt_split', 'search', 'callback', 'detect_language', 'extra']) {
       expect(read(`${name}=${value}`)).toEqual(read(''));

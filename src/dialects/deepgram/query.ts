@@ -10,12 +10,12 @@ const PARAMETERS_MAX = 2000;
 
 /** How each option is written as text. Others are ignored: clients send many, of the live API too. */
 const KINDS: ReadonlyMap<string, 'text' | 'number' | 'flag' | 'list'> = new Map([
-  ...kind('text', 'model', 'version', 'tier', 'language', 'diarize_model', 'diarize_version', 'summarize'),
+  ...kind('text', 'model', 'version', 'tier', 'language', 'diarize_model', 'diarize_version'),
   ...kind('text', 'callback', 'callback_method', 'encoding', 'custom_topic_mode', 'custom_intent_mode'),
   ...kind('number', 'utt_split', 'sample_rate', 'channels', 'alternatives'),
   ...kind('flag', 'punctuate', 'smart_format', 'paragraphs', 'utterances', 'diarize', 'multichannel', 'numerals'),
   ...kind('flag', 'measurements', 'dictation', 'filler_words', 'profanity_filter', 'detect_entities'),
-  ...kind('flag', 'sentiment', 'topics', 'intents', 'mip_opt_out'),
+  ...kind('flag', 'sentiment', 'topics', 'intents', 'mip_opt_out', 'summarize'),
   ...kind('list', 'detect_language', 'redact', 'replace', 'search', 'keywords', 'keyterm', 'extra', 'tag'),
   ...kind('list', 'custom_topic', 'custom_intent'),
 ]);
@@ -48,14 +48,19 @@ function collect(query: URLSearchParams): Record<string, unknown> {
     const kind = KINDS.get(name);
     if (!kind || ABSENT.has(value.trim().toLowerCase())) continue;
     if (kind === 'list') {
-      const list = (collected.get(name) ?? []) as string[];
+      const list = (collected.get(name) ?? []) as (string | boolean)[];
       list.push(...readItems(name, key ? `${key}:${value}` : value));
       collected.set(name, list);
-    } else if (kind === 'flag') collected.set(name, FLAGS.get(value.trim().toLowerCase()) ?? value);
+    } else if (kind === 'flag') collected.set(name, readFlag(value));
     else if (kind === 'number') collected.set(name, Number(value));
     else collected.set(name, value.trim());
   }
   return Object.fromEntries(collected);
+}
+
+/** Some flags have names for values, too: what is no flag is left as it is. */
+function readFlag(value: string): boolean | string {
+  return FLAGS.get(value.trim().toLowerCase()) ?? value.trim();
 }
 
 const FLAGS: ReadonlyMap<string, boolean> = new Map([
@@ -65,13 +70,15 @@ const FLAGS: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
 ]);
 
-/** One SDK joins what to redact with commas. Elsewhere a comma is a part of the phrase. */
-function readItems(name: string, value: string): string[] {
+/** Two lists may be a flag instead. One SDK joins what to redact with commas; elsewhere a comma is a part of the phrase. */
+function readItems(name: string, value: string): (string | boolean)[] {
+  if (name === 'detect_language') return [readFlag(value)].filter((item) => item !== false);
   if (name !== 'redact') return [value];
   return value
     .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
+    .map(readFlag)
+    .filter((item) => item !== '' && item !== false)
+    .map(String);
 }
 
 function kind<Kind extends string>(of: Kind, ...names: string[]): [string, Kind][] {

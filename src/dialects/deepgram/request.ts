@@ -115,9 +115,9 @@ const LANGUAGE_TAG = /^[a-z]{2,3}(?:-[a-z0-9]{2,8})*$/i;
 
 /** 1. To be detected. 2. Several at once. 3. As named. 4. English. */
 function readLanguage(query: ListenQuery, model: ModelListing): { language: string | null; detectable?: string[] } {
-  const wishes = query.detect_language.filter((wish) => !/^(false|0)$/i.test(wish));
-  if (wishes.length > 0) {
-    const detectable = wishes.filter((wish) => !/^(true|1)$/i.test(wish)).map((tag) => codeOf(tag, model));
+  if (query.detect_language.length > 0) {
+    const tags = query.detect_language.filter((wish) => typeof wish === 'string');
+    const detectable = tags.map((tag) => codeOf(tag, model));
     return { language: detectable.length === 1 ? (detectable[0] ?? null) : null, detectable };
   }
   if (query.language === 'multi') return { language: null };
@@ -164,7 +164,7 @@ function splitOnce(item: string): [string, string] {
 }
 
 function isSummarized({ summarize }: ListenQuery): boolean {
-  return summarize !== undefined && summarize !== 'false';
+  return summarize !== false;
 }
 
 function ineffective(query: ListenQuery, { timestamps }: ModelListing): Warning[] {

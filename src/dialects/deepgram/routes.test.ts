@@ -131,8 +131,15 @@ describe('a URL', () => {
     });
   });
 
-  test('takes no more than a little room', async () => {
-    expect((await json(`{"url":"https://a/${'x'.repeat(70_000)}"}`)).status).toBe(413);
+  test.each([
+    ['a recording', 'R'.repeat(1024 ** 2)],
+    ['too long', `{"url":"https://a/${'x'.repeat(70_000)}"}`],
+  ])('is not %s under the wrong type', async (_what, body) => {
+    const response = await json(body);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      err_msg: 'Content-type was application/json, but we could not process the JSON payload.',
+    });
   });
 
   test('that cannot be had is the other server’s fault', async () => {
@@ -262,7 +269,8 @@ describe('refusals in the vendor’s words', () => {
       'diarize_model=latest',
       'diarize=false&diarize_model=latest',
       'summarize=v2',
-      'summarize=false&language=es',
+      'summarize=False&language=es',
+      'redact=false',
       'summarize=true&language=en-GB',
       `keyterm=${'word '.repeat(500)}`,
     ]) {
@@ -278,7 +286,8 @@ test.each([
   ['topics=True', 'topics'],
   ['intents=true', 'intents'],
   ['summarize=v2', 'summarize'],
-  ['summarize=true', 'summarize'],
+  ['summarize=True', 'summarize'],
+  ['summarize=1', 'summarize'],
   ['custom_topic=a', 'custom_topic'],
   ['custom_topic_mode=strict', 'custom_topic_mode'],
   ['custom_intent=a', 'custom_intent'],
@@ -297,7 +306,7 @@ test.each([
 });
 
 test.each([
-  'diarize=false&sentiment=false&topics=&intents=null&summarize=false&alternatives=1&version=latest&mip_opt_out=true',
+  'diarize=false&sentiment=false&topics=&intents=null&summarize=0&redact=false&alternatives=1&version=latest&mip_opt_out=true',
   'punctuate=true&dictation=true&encoding=flac&redact=pci,ssn,numbers',
 ])('%s is no reason for warnings', async (query) => {
   expect((await answerOf(listen(query))).metadata).not.toHaveProperty('warnings');
@@ -437,6 +446,7 @@ describe('credentials', () => {
       ['{}', 30],
       ['{"ttl_seconds":60}', 60],
       ['{"ttl_seconds":3600}', 3600],
+      ['{"ttl_seconds":86400}', 3600],
     ] as const) {
       const headers = { authorization: `Token ${KNOWN_KEY}`, 'content-type': 'application/json' };
       const response = await app.request('/v1/auth/grant', { method: 'POST', headers, ...(body && { body }) });
@@ -447,11 +457,16 @@ describe('credentials', () => {
     }
   });
 
-  test.each(['{"ttl_seconds":0}', '{"ttl_seconds":3601}', '{"ttl_seconds":"x"}', '{'])(
-    'make no token for %s',
+  test.each(['{"ttl_seconds":0}', '{"ttl_seconds":"60"}', '{"ttl_seconds":"x"}', '{', 'x'.repeat(70_000)])(
+    'make no token for %.30s',
     async (body) => {
       const headers = { authorization: `Token ${KNOWN_KEY}` };
-      expect((await app.request('/v1/auth/grant', { method: 'POST', headers, body })).status).toBe(400);
+      const response = await app.request('/v1/auth/grant', { method: 'POST', headers, body });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        err_code: 'Bad Request',
+        err_msg: 'Content-type was application/json, but we could not process the JSON payload.',
+      });
     },
   );
 

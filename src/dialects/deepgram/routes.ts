@@ -1,5 +1,6 @@
 // Deepgram's speech-to-text API for recordings: its routes, and the story of one request from the query to the answer, at
 // once or by callback. Owns what a client of that API can see. How audio becomes text is the transcriber's.
+import type { Readable } from 'node:stream';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
@@ -170,7 +171,7 @@ async function receive(
     const request = await readRequest(readQuery(query), cache, transcriber.models);
     if (request.callback) checkCallback(request.callback.url, callbacks);
     const source = JSON_TYPE.test(headers.get('content-type') ?? '')
-      ? { url: readJson(await readBytes(body, { ...options, bytesMax: JSON_BYTES_MAX }), listenUrl).url }
+      ? { url: readJson(await readText(body, options), listenUrl).url }
       : await takeBody(body, options, (stream) => transcriber.receive(stream, signal));
     return { request, source };
   });
@@ -224,15 +225,26 @@ async function answerGrant(context: RequestContext, services: DialectServices): 
     throw new GatewayError('key-insufficient', 'A temporary token cannot make another.');
   }
   const body = incomingBody(context);
-  const options: BodyOptions = { bytesMax: JSON_BYTES_MAX, idleMs: services.limits.uploadIdleMs, signal };
-  const bytes = await readWithin(body, headers, options, () => readBytes(body, options));
-  const { ttl_seconds } = readJson(bytes.length === 0 ? Buffer.from('{}') : bytes, grantBody);
+  const { uploadBytesMax: bytesMax, uploadIdleMs: idleMs } = services.limits;
+  const options: BodyOptions = { bytesMax, idleMs, signal };
+  const text = await readWithin(body, headers, options, () => readText(body, options));
+  const { ttl_seconds } = readJson(text || '{}', grantBody);
   return context.json({ access_token: services.tokens.mint(ttl_seconds), expires_in: ttl_seconds });
 }
 
-function readJson<Shape extends z.ZodType>(bytes: Buffer, shape: Shape): z.infer<Shape> {
+/** What is longer is no JSON that we could use: most likely a recording under the wrong type. */
+async function readText(body: Readable, options: BodyOptions): Promise<string> {
   try {
-    return shape.parse(JSON.parse(bytes.toString()));
+    return (await readBytes(body, { ...options, bytesMax: JSON_BYTES_MAX })).toString();
+  } catch (cause) {
+    if (!(cause instanceof GatewayError) || cause.code !== 'body-too-large') throw cause;
+    throw new GatewayError('body-malformed', 'The JSON body is too long.', { cause });
+  }
+}
+
+function readJson<Shape extends z.ZodType>(text: string, shape: Shape): z.infer<Shape> {
+  try {
+    return shape.parse(JSON.parse(text));
   } catch (cause) {
     throw new GatewayError('body-malformed', 'The JSON body cannot be read.', { cause });
   }

@@ -6,6 +6,8 @@ import type { RawJson } from './numbers.ts';
 /** Deepgram's own limits. */
 const TAG_CHARACTERS_MAX = 128;
 const EXTRA_CHARACTERS_MAX = 2048;
+/** Ours: a token is for a while. */
+const TOKEN_SECONDS_MAX = 3600;
 
 const flag = (description: string) => z.boolean().default(false).openapi({ description });
 const text = (description: string, example: string) => z.string().optional().openapi({ description, example });
@@ -24,9 +26,9 @@ export const listenQuery = z.object({
   ),
   language: text('BCP 47 tag of the language spoken, `en` when absent; `multi` to have it detected.', 'en-US'),
   detect_language: z
-    .array(z.string())
+    .array(z.union([z.literal(true), z.string()]))
     .default([])
-    .openapi({ description: '`true`, or the languages to expect. Takes the place of `language`.', example: ['true'] }),
+    .openapi({ description: '`true`, or the languages to expect. Takes the place of `language`.', example: [true] }),
   punctuate: flag('Capitals and punctuation.'),
   smart_format: flag('Punctuation, paragraphs, and dates, times, money, phone numbers as they are written. English.'),
   paragraphs: flag('Paragraphs and sentences. Implies `punctuate`.'),
@@ -43,8 +45,14 @@ export const listenQuery = z.object({
     'pci',
   ),
   replace: phrases('`find:new`; with nothing after the colon the phrase is left out.', 'ACME:Acme'),
-  search: phrases('Phrases to find, by their sound on paper.', 'country'),
-  keywords: phrases('`word:boost`: words to expect. The boost has no effect.', 'Whispergate:2'),
+  search: phrases(
+    'Phrases to find: letters are compared, so that what was heard a little differently is found with less confidence.',
+    'country',
+  ),
+  keywords: phrases(
+    '`word:boost`: words to expect. The boost ranks them where there is no room for all.',
+    'Whispergate:2',
+  ),
   keyterm: phrases('Phrases to expect, 500 words in all.', 'Whispergate'),
   callback: text('Where the answer is sent; the caller hears only its id.', 'https://example.com/transcripts'),
   callback_method: z
@@ -70,8 +78,8 @@ export const listenQuery = z.object({
   topics: unable('Topics.'),
   intents: unable('Intents.'),
   summarize: z
-    .enum(['true', 'false', 'v1', 'v2'])
-    .optional()
+    .union([z.boolean(), z.enum(['v1', 'v2'])])
+    .default(false)
     .openapi({ description: 'A summary. Accepted, has no effect, and is named in the warnings.' }),
   custom_topic: phrases('As `topics`.', 'weather'),
   custom_topic_mode: text('As `topics`.', 'extended'),
@@ -186,7 +194,14 @@ export const modelList = z
   .openapi('DeepgramModelList');
 
 export const grantBody = z
-  .object({ ttl_seconds: z.number().positive().max(3600).default(30) })
+  .object({
+    ttl_seconds: z
+      .number()
+      .positive()
+      .default(30)
+      .transform((seconds) => Math.min(seconds, TOKEN_SECONDS_MAX))
+      .openapi({ description: `At most ${TOKEN_SECONDS_MAX}; \`expires_in\` says what it became.` }),
+  })
   .openapi('DeepgramGrant', { example: { ttl_seconds: 60 } });
 export const grantAnswer = z
   .object({ access_token: z.string(), expires_in: z.number().openapi({ example: 30 }) })
