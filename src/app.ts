@@ -25,7 +25,7 @@ import { answerBadHeads } from './http/bad-head.ts';
 import { crossOrigin } from './http/cross-origin.ts';
 import type { HttpEnvironment } from './http/environment.ts';
 import { keptSecret } from './http/kept-secret.ts';
-import { newRequestId, requestId } from './http/request-id.ts';
+import { requestId } from './http/request-id.ts';
 import { createTemporaryTokens } from './http/temporary-token.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { CallbackQueue } from './jobs/callbacks.ts';
@@ -211,7 +211,7 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
         resolve({ server, url: `http://${name}:${address.port}` });
       },
     ) as Server;
-    answerBadHeads(server, refuseHead);
+    answerBadHeads(server, HEAD_BYTES_MAX, renderHeadError);
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
         error.code === 'EADDRINUSE'
@@ -223,9 +223,8 @@ async function listen(app: OpenAPIHono<HttpEnvironment>, host: string, port: num
 }
 
 /** There is no request to tell the vendor by, but only Deepgram's clients write so much into the URL. */
-function refuseHead() {
-  const error = new GatewayError('head-too-large', `The URL and the headers take more than ${HEAD_BYTES_MAX} bytes.`);
-  return renderDeepgramError(error, new Request('http://gateway/v1/listen'), newRequestId());
+function renderHeadError(error: GatewayError, requestId: string) {
+  return renderDeepgramError(error, new Request('http://gateway/v1/listen'), requestId);
 }
 
 async function readVersion(): Promise<string> {

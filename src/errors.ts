@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   'key-insufficient': { status: 403, retryable: false },
   'route-unknown': { status: 404, retryable: false },
   'method-unsupported': { status: 405, retryable: false },
+  'head-malformed': { status: 400, retryable: false },
   'head-too-large': { status: 431, retryable: false },
   'body-malformed': { status: 400, retryable: false },
   'body-too-large': { status: 413, retryable: false },

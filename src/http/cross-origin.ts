@@ -9,13 +9,17 @@ const granted = {
   allowMethods: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
   maxAge: 86_400,
 };
-const EXPOSED = ['x-request-id', 'x-cache', 'x-warning', 'retry-after'];
+const EXPOSED_ALWAYS = ['x-request-id', 'x-cache', 'x-warning', 'retry-after'];
+const EXPOSED_TO_NAMED = [
+  ...['dg-model-name', 'dg-model-uuid', 'dg-char-count', 'dg-request-id', 'dg-project-id', 'dg-error'],
+  ...EXPOSED_ALWAYS,
+];
 
 const open = cors({
   ...granted,
   origin: '*',
   exposeHeaders: [
-    ...EXPOSED,
+    ...EXPOSED_ALWAYS,
     'openai-processing-ms',
     'openai-version',
     'x-ratelimit-limit-requests',
@@ -29,11 +33,14 @@ const reflecting = cors({
   ...granted,
   origin: (origin) => origin,
   credentials: true,
-  exposeHeaders: [
-    ...['dg-model-name', 'dg-model-uuid', 'dg-char-count', 'dg-request-id', 'dg-project-id', 'dg-error'],
-    ...EXPOSED,
-  ],
+  exposeHeaders: EXPOSED_TO_NAMED,
 });
+
+/** For answers to requests whose origin cannot be read. */
+export const ANY_ORIGIN_HEADERS = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': EXPOSED_TO_NAMED.join(','),
+};
 
 export function crossOrigin(isReflecting: (request: Request) => boolean) {
   return createMiddleware<HttpEnvironment>((context, next) =>

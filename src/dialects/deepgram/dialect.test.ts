@@ -16,6 +16,7 @@ const rows: [ErrorCode, status: number, code: string, message: string | typeof O
   ['key-insufficient', 403, 'FORBIDDEN', 'Insufficient permissions.'],
   ['route-unknown', 404, 'Not Found', OWN_WORDS],
   ['method-unsupported', 405, 'Method Not Allowed', OWN_WORDS],
+  ['head-malformed', 400, 'Bad Request', OWN_WORDS],
   ['head-too-large', 431, 'Request Header Fields Too Large', OWN_WORDS],
   ['body-malformed', 400, 'Bad Request', NO_JSON],
   ['body-too-large', 413, 'PAYLOAD_TOO_LARGE', OWN_WORDS],

@@ -29,6 +29,7 @@ const RENDERINGS: Record<ErrorCode, Rendering> = {
   'key-insufficient': { status: 403, code: 'FORBIDDEN', message: 'Insufficient permissions.' },
   'route-unknown': { status: 404 },
   'method-unsupported': { status: 405 },
+  'head-malformed': { status: 400 },
   'head-too-large': { status: 431 },
   'body-malformed': {
     status: 400,

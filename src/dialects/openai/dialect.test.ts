@@ -12,6 +12,7 @@ const rows: [ErrorCode, status: number, type: string, param: string | null, code
   ['key-insufficient', 403, 'invalid_request_error', null, null],
   ['route-unknown', 404, 'invalid_request_error', null, null],
   ['method-unsupported', 405, 'invalid_request_error', null, null],
+  ['head-malformed', 400, 'invalid_request_error', null, null],
   ['head-too-large', 431, 'invalid_request_error', null, null],
   ['body-malformed', 400, 'invalid_request_error', null, null],
   ['body-too-large', 413, 'server_error', null, null],

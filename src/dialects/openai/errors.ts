@@ -24,6 +24,7 @@ const RENDERINGS: Record<ErrorCode, Rendering> = {
   'key-insufficient': invalid(403),
   'route-unknown': invalid(404),
   'method-unsupported': invalid(405),
+  'head-malformed': invalid(400),
   'head-too-large': invalid(431),
   'body-malformed': invalid(400),
   'body-too-large': failed(413),
