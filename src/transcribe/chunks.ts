@@ -51,7 +51,7 @@ export async function* transcribeChunks(
     () => {}, // the chunks fail with it
   );
   try {
-    let next: Promise<IteratorResult<VoicedChunk, unknown>> | undefined = source.next();
+    let next: Promise<IteratorResult<VoicedChunk, unknown>> | undefined = ask(source);
     while (next || recording.isRunning) {
       const mayStart = recording.runningCount < parts.scheduler.slotCount + LOOK_AHEAD;
       const step = await Promise.race([
@@ -62,7 +62,7 @@ export async function* transcribeChunks(
         if (step.result.done) next = undefined;
         else {
           recording.start(step.result.value);
-          next = source.next();
+          next = ask(source);
         }
       } else {
         recording.finish(step);
@@ -75,8 +75,16 @@ export async function* transcribeChunks(
     return recording.result();
   } finally {
     recording.abort();
-    await source.return?.();
+    // Not waited for: it ends when the chunk it is looking for is found, or the decoding is ended, which is up to the caller.
+    source.return?.().catch(() => {});
   }
+}
+
+/** The next chunk. While every place is taken nobody waits for it, nor for its failure. */
+function ask(source: AsyncIterator<VoicedChunk, unknown>): Promise<IteratorResult<VoicedChunk, unknown>> {
+  const next = source.next();
+  next.catch(() => {});
+  return next;
 }
 
 class ChunkedRecording {
