@@ -416,3 +416,17 @@ test('a file that cannot be read for a while is tried again', async () => {
   await clock.advance(STORAGE_REST_MS);
   expect(sent.length).toBe(2);
 });
+
+test('a message that falls due while the outbox looks for what is due is not overlooked', async () => {
+  answer = () => (sent.length === 1 ? refused() : undefined);
+  const nowMs = clock.nowMs.bind(clock);
+  outbox.enqueue(message('a'));
+  await settle();
+  // Timers count whole milliseconds and fire up to one early; every look at the clock is later than the one before.
+  let looks = 0;
+  clock.nowMs = () => nowMs() - 0.45 + 0.25 * looks++;
+  await clock.advance(30_000);
+  clock.nowMs = nowMs;
+  await clock.advance(1000);
+  expect(sentIds()).toEqual(['a', 'a']);
+});

@@ -158,15 +158,17 @@ class DurableOutbox implements Outbox {
   #deliverDue(): void {
     if (this.#isClosing) return;
     this.#cancelWake();
+    // One look at the clock: what falls due between two of them would be neither started nor waited for.
+    const nowMs = this.#nowMs();
     let wakeMs: number | undefined;
     try {
-      this.#table.deleteFailedBefore(this.#nowMs() - this.#retentionMs());
+      this.#table.deleteFailedBefore(nowMs - this.#retentionMs());
       while (this.#underWay.size < this.#settings.WEBHOOK_DELIVERIES_MAX) {
-        const message = this.#table.next(this.#nowMs(), { ids: [...this.#underWay.keys()], hosts: this.#busyHosts() });
+        const message = this.#table.next(nowMs, { ids: [...this.#underWay.keys()], hosts: this.#busyHosts() });
         if (!message) break;
         this.#start(message);
       }
-      wakeMs = this.#nextWakeMs();
+      wakeMs = this.#nextWakeMs(nowMs);
     } catch (error) {
       this.#log.error({ err: error }, 'the outbox cannot be read or written at the moment');
       wakeMs = this.#nowMs() + STORAGE_REST_MS;
@@ -176,10 +178,10 @@ class DurableOutbox implements Outbox {
     this.#cancelWake = this.#clock.after(Math.max(0, delayMs), () => this.#deliverDue());
   }
 
-  #nextWakeMs(): number | undefined {
+  #nextWakeMs(nowMs: number): number | undefined {
     const oldestFailedMs = this.#table.oldestFailedMs();
     const times = [
-      this.#table.nextDueMs(this.#nowMs()),
+      this.#table.nextDueMs(nowMs),
       oldestFailedMs === undefined ? undefined : oldestFailedMs + this.#retentionMs(),
     ].filter((timeMs) => timeMs !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
