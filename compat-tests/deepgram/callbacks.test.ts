@@ -122,17 +122,19 @@ describe('with a receiver that may be private', () => {
     expect(received).toHaveLength(3);
   });
 
-  test('a receiver that always refuses is left alone after the last retry, and the log says so', async () => {
+  test('a receiver that always refuses is left alone after the last retry, and that can be seen', async () => {
     statuses = Array(10).fill(404);
-    const id = await ask(gateway(), {});
+    const id = await ask(gateway(), { callback: `${receiver().url.replace('//', '//user:pass@')}/hook?secret=x` });
     await delivered(3);
     await sleep(3 * RETRY_SECONDS * 1000);
     expect(received).toHaveLength(3);
-    expect(
-      gateway()
-        .log.filter((line) => JSON.stringify(line).includes(id))
-        .map(({ msg }) => msg),
-    ).toContain('webhook given up');
+    const answer = await fetch(`${gateway().url}/callbacks`);
+    const { pending, failed, failures } = (await answer.json()) as Record<string, unknown> & { failures: unknown[] };
+    expect({ pending, failed, failures }).toMatchObject({
+      pending: 0,
+      failed: 1,
+      failures: [{ id, url: `${receiver().url}/hook`, attempts: 3, error: expect.stringContaining('404') }],
+    });
   });
 
   test('what turns out to be no audio is told to the receiver', async () => {
