@@ -266,6 +266,22 @@ describe('words at random', () => {
   });
 });
 
+describe('very long transcripts', () => {
+  const SENTENCE = 'It was nineteen ninety nine, and we paid five dollars fifty to john dot smith at example dot com. ';
+  const timeOf = (rounds: number) => {
+    const transcript = transcriptOf([said(SENTENCE.repeat(rounds))]);
+    const startedAt = process.cpuUsage();
+    formatTranscript(transcript, { ...FORMATTING_DEFAULTS, ...EVERYTHING });
+    return process.cpuUsage(startedAt).user;
+  };
+
+  it('take time in proportion', () => {
+    timeOf(100);
+    // Eight times as much; in the square it would be sixty-four.
+    expect(timeOf(1600)).toBeLessThan(30 * timeOf(200));
+  });
+});
+
 /** Each feature alone is linear; the square of any of these would be 10¹⁰ steps. */
 describe('hostile words', () => {
   const LENGTH = 100_000;

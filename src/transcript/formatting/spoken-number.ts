@@ -100,11 +100,16 @@ const TENS = new Map(Object.entries(numbers.tens));
 const SCALES = new Map(Object.entries(numbers.scales));
 const ORDINALS = new Map(Object.entries(numbers.ordinals));
 
+/** What a spelled-out number can begin with. */
+const STARTS = new Set(['zero', 'a', ...[UNITS, TEENS, TENS, ORDINALS].flatMap((names) => [...names.keys()])]);
+
 /** The longest number that begins with the word at `at`; `asDate` reads `twenty second` as the 22nd. */
 export function readNumber(words: FormattedWord[], at: number, asDate = false): SpokenNumber | null {
   const word = words[at];
   if (!word || word.word.length > WORD_CHARACTERS_MAX) return null;
   if (/^\d/.test(word.word)) return readWritten(words, at, word);
+  // Nearly every word is asked, and nearly none begins a number.
+  if (!STARTS.has(word.word.split('-', 1)[0] ?? '')) return null;
   const tokens = new Tokens(words, at);
   const whole = readWhole(tokens, asDate);
   if (!whole) return null;

@@ -28,6 +28,7 @@ export interface Rewrite {
 
 /** Punctuation that is not spoken; `%`, `&` and their like are spoken, so they are part of the word. */
 const UNSPOKEN = /^(?![%&@#*/\\‰§])\p{P}$/u;
+const SPOKEN = /^[\p{L}\p{N}]$/u;
 const DIGIT = /^\d$/;
 /** `p.m.`, `e.g.`, `U.S.`: the last dot belongs to the word. */
 const DOTTED = /^\p{L}(?:\.\p{L}){1,4}$/u;
@@ -54,6 +55,8 @@ export function toFormattedWords(transcript: Transcript): FormattedWord[] {
 
 /** Walks in from both ends one character at a time: no pattern is ever run over a whole word, which may be of any length. */
 export function splitPunctuation(text: string): Punctuation {
+  // Most words have none, and each is asked for it many times.
+  if (SPOKEN.test(text[0] ?? '') && SPOKEN.test(text.at(-1) ?? '')) return { before: '', core: text, after: '' };
   const characters = [...text];
   let start = 0;
   while (start < characters.length && isUnspoken(characters, start) && !opensNumber(characters, start)) start++;
