@@ -4,6 +4,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../errors.ts';
+import { refuseOtherMethods } from '../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import type { ModelListing, Transcriber } from '../transcribe/recorded.ts';
 import type { Dialect, ModelBodies } from './dialect.ts';
@@ -42,12 +43,7 @@ export function createModelRoutes(dialects: Dialects, models: Transcriber['model
     const listing = await findModel(context.req.param('id'), models);
     return context.json(merge(dialects, (bodies) => bodies.one(listing)));
   });
-  for (const path of ['/models', '/models/:id{.+}']) {
-    routes.all(path, (context) => {
-      context.header('allow', 'GET');
-      throw new GatewayError('method-unsupported', `Not allowed to ${context.req.method} on ${context.req.path}.`);
-    });
-  }
+  refuseOtherMethods(routes, { '/models': 'GET', '/models/:id{.+}': 'GET' });
   routes.onError((thrown, context) => renderFailure(thrown, context, dialects));
   return routes;
 }

@@ -12,7 +12,7 @@ test('the uuid is one of version 5, and the same at every start', () => {
   expect(uuidOf('mine', 'mine', file(10))).toBe('932bbbba-e1fc-542e-b024-bc9e35f781f3');
 });
 
-test('the uuid belongs to the file: its aliases share it, another file of that name has another', () => {
+test('the uuid is that of a name and size: its aliases share it, a file of another size has another', () => {
   const uuid = uuidOf('mine', 'mine', file(10));
   expect(uuidOf('whisper-1', 'mine', file(10))).toBe(uuid);
   expect(uuidOf('mine', 'mine', file(11))).not.toBe(uuid);

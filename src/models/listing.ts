@@ -13,7 +13,10 @@ export interface ModelListing {
   createdAtMs: number;
   /** The model an alias stands for; the id itself otherwise. */
   servedBy: string;
-  /** Names the file that serves: the same on every machine and after every start, another when the file is replaced. */
+  /**
+   * Made of the name and size of the file that serves, so the same on every machine, at every start, and before the file is
+   * fetched. A file of the same name and size in its place, a model trained further, has the same.
+   */
   uuid: string;
   /** Whisper codes. */
   languages: string[];

@@ -7,6 +7,7 @@ import { createMiddleware } from 'hono/factory';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { GatewayError, toGatewayError } from '../../errors.ts';
+import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import { type BodyOptions, readBytes, readWithin, takeBody } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
@@ -40,20 +41,14 @@ export function createDeepgramDialect(services: DialectServices): Dialect {
     routes.use(path, nameRequest);
   addListenRoutes(routes, services);
   addAccountRoutes(routes, services);
-  const allowed = {
+  refuseOtherMethods(routes, {
     '/v1/listen': 'POST',
     '/v1/auth/grant': 'POST',
     '/v1/auth/token': 'GET',
     '/v1/projects/:project/models': 'GET',
     '/v1/status': 'GET',
     '/v1/status/engine': 'GET',
-  };
-  for (const [path, methods] of Object.entries(allowed)) {
-    routes.all(path, (context) => {
-      context.header('allow', methods);
-      throw new GatewayError('method-unsupported', `Not allowed to ${context.req.method} on ${context.req.path}.`);
-    });
-  }
+  });
   routes.onError((thrown, context) => {
     const error = toGatewayError(thrown);
     const { status, headers, body } = renderError(error, context.req.raw, context.var.requestId);
