@@ -43,6 +43,7 @@ it.each([
   ['the nineteen sixties', 'the 1960s'],
   ['the eighteen hundreds.', 'the 1800s.'],
   ['the twenty twenties', 'the 2020s'],
+  ['the early two thousands', 'the early two thousands'],
   ['the roaring twenties', 'the roaring twenties'],
   ['nineteen, sixties', '19, sixties'],
   ['two hundred thousand', '200000'],

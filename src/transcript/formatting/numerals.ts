@@ -7,6 +7,7 @@ import { endsSentence, type FormattedWord, joined, type Rewrite, rewrite, spread
 /** Mostly not counted: `at first`, `one of them`, `a second`, `a third of it`. */
 const OFTEN_NO_NUMBER = new Set(['one', 'first', 'second', 'third']);
 const COUNTED = new Set(['percent', 'dollar', 'euro', 'cent', 'degree', "o'clock", 'o’clock']);
+const PLURALS = new Set(['teens', 'hundreds', 'thousands', 'millions', 'billions']);
 /** What comes after the upper number of a fraction: `two thirds`, `one fifth`. */
 const FRACTION =
   /^(?:half|halves|thirds?|quarters?|fourths?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?|hundredths?)$/;
@@ -55,6 +56,8 @@ function isFraction(words: FormattedWord[], at: number, number: SpokenNumber): b
 
 function isRatherAWord(words: FormattedWord[], at: number, number: SpokenNumber): boolean {
   const [word, next] = [words[at]?.word ?? '', words[at + number.count]?.word ?? ''];
+  // `the early two thousands`
+  if (PLURALS.has(next)) return true;
   // `half a million`, `a tenth of a million`.
   if (word === 'a') return ['half', 'of'].includes(words[at - 1]?.word ?? '');
   if (number.count > 1 || !OFTEN_NO_NUMBER.has(word)) return false;

@@ -51,6 +51,7 @@ it.each([
   ['a dollar a day', 'a dollar a day'],
   ['a dollar and fifty cents', '$1.50'],
   ['At four twenty five dollars was stolen', 'At $425 was stolen'],
+  ['twelve ninety nine dollars', 'twelve ninety nine dollars'],
   ['four twenty five dollar bills', 'four $25 bills'],
   ['dollars', 'dollars'],
   ['', ''],

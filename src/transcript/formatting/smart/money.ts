@@ -48,6 +48,11 @@ export function isPriceNamed(words: FormattedWord[], at: number): boolean {
 }
 
 function matchMoney(words: FormattedWord[], at: number): Rewrite | null {
+  const pair = readPair(words, at);
+  // `twelve ninety nine dollars` is said of two prices, and is none of ninety nine dollars.
+  if (pair && pair.first.length > 1 && isPluralCurrency(words[at + pair.count])) {
+    return { count: pair.count + 1, words: words.slice(at, at + pair.count + 1) };
+  }
   const amount = readAmount(words, at) ?? readSingle(words, at) ?? readWrittenAmount(words[at]);
   if (!amount) return null;
   const cents = amount.digits.includes('.') ? null : readCents(words, at + amount.count);
@@ -70,12 +75,16 @@ function readAmount(words: FormattedWord[], at: number): Amount | null {
 function readFigure(words: FormattedWord[], at: number): Figure | null {
   // `four twenty five dollars`, but `four twenty five dollar bills` are four.
   const pair = readPair(words, at);
-  if (pair?.first.length === 1 && /[1-9]$/.test(pair.rest) && words[at + pair.count]?.word.endsWith('s')) {
+  if (pair?.first.length === 1 && /[1-9]$/.test(pair.rest) && isPluralCurrency(words[at + pair.count])) {
     return { count: pair.count, digits: pair.first + pair.rest };
   }
   const number = readNumber(words, at);
   const isPart = words[at]?.word === 'a' && words[at - 1]?.word === 'of' && isFraction(words[at - 2]);
   return number && !number.isOrdinal && !isPart ? number : null;
+}
+
+function isPluralCurrency(word: FormattedWord | undefined): boolean {
+  return word !== undefined && SIGNS.has(word.word) && word.word.endsWith('s');
 }
 
 /** `half a million`, `a quarter of a million`. */

@@ -31,8 +31,13 @@ const NO_NAME = new Set(
 /** `look at example dot com` is no mail address: something must speak of mail, and someone must be named. */
 const MAIL_CUES = new Set('email e-mail emails mail gmail address write contact reach send'.split(' '));
 const MAIL_CUE_WORDS_MAX = 6;
-const MAIL_HOSTS = new Set(['gmail.com', 'hotmail.com', 'yahoo.com', 'outlook.com', 'icloud.com', 'aol.com']);
-const NO_MAILBOX = new Set('look looking available mail email e-mail reached found'.split(' '));
+const NO_MAILBOX = new Set(
+  'look looking available mail email e-mail message note letter form page team out today now anytime online here directly'.split(
+    ' ',
+  ),
+);
+/** `john_smith`, `j.doe`, as the engine often writes it by itself; never `p.m.` or `3.5`. */
+const MAILBOX = /^[a-z](?:[a-z0-9._+-]{0,62}[a-z0-9])?$/;
 /** `jane one two three at …` */
 const MAILBOX_NUMBERS_MAX = 6;
 
@@ -59,15 +64,17 @@ function readMailAddress(words: FormattedWord[], at: number): Address | null {
   const hostAt = at + mailbox.count + 1;
   const host = readHost(words, hostAt) ?? readWrittenHost(words[hostAt]);
   if (!host) return null;
-  // 1. Who has a dot in the name can be nobody but a mailbox. 2. There is nothing but mail at the host. 3. Mail is spoken of.
+  // Who has a dot in the name can be nothing but a mailbox.
   const isSpokenOf = words.slice(Math.max(0, at - MAIL_CUE_WORDS_MAX), at).some(({ word }) => MAIL_CUES.has(word));
-  if (!/[._-]/.test(mailbox.text) && !MAIL_HOSTS.has(host.text) && !isSpokenOf) return null;
+  const isJoined = /[._]/.test(mailbox.text);
+  const isOfSomeone = !/^(?:a|an|the)$/.test(words[at - 1]?.word ?? '') && !isAlsoWords(host.text);
+  if (!isJoined && !(isSpokenOf && isOfSomeone)) return null;
   return { count: mailbox.count + 1 + host.count, text: `${mailbox.text}@${host.text}` };
 }
 
 /** Joined names, and the numbers that distinguish them. */
 function readMailbox(words: FormattedWord[], at: number): Address | null {
-  const mailbox = readJoined(words, at, JOINTS);
+  const mailbox = readJoined(words, at, JOINTS, MAILBOX);
   if (!mailbox) return null;
   let { count, text } = mailbox;
   for (let numbers = 0; numbers < MAILBOX_NUMBERS_MAX; numbers++) {
@@ -91,9 +98,12 @@ function readSite(words: FormattedWord[], at: number): Address | null {
     text += `/${label.word}`;
     count += slash + 1;
   }
-  const labels = host.text.split('.');
-  const isCertain = labels.length > 2 || text !== host.text || !DOMAINS_ALSO_WORDS.has(labels.at(-1) ?? '');
-  return isCertain ? { count, text } : null;
+  return text === host.text && isAlsoWords(host.text) ? null : { count, text };
+}
+
+function isAlsoWords(host: string): boolean {
+  const labels = host.split('.');
+  return labels.length === 2 && DOMAINS_ALSO_WORDS.has(labels[1] ?? '');
 }
 
 /** Labels with a spoken dot between them, the last of which is a domain there is. */
@@ -112,9 +122,9 @@ function readWrittenHost(word: FormattedWord | undefined): Address | null {
   return word && isHost && TOP_LEVEL_DOMAINS.has(labels.at(-1) ?? '') ? { count: 1, text: word.word } : null;
 }
 
-function readJoined(words: FormattedWord[], at: number, joints: Map<string, string>): Address | null {
+function readJoined(words: FormattedWord[], at: number, joints: Map<string, string>, start = LABEL): Address | null {
   let text = words[at]?.word ?? '';
-  if (!LABEL.test(text)) return null;
+  if (!start.test(text)) return null;
   let count = 1;
   for (let labels = 1; labels < LABELS_MAX; labels++) {
     const joint = joints.get(words[at + count]?.word ?? '');
