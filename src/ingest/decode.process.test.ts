@@ -318,6 +318,15 @@ test('an abort ends an upload and a decoding at once, with its reason', async ()
   await recording.release();
 });
 
+test('more channels than loudspeakers have names are mixed down', async () => {
+  const sines = Array(20).fill('0.3*sin(2*PI*440*t)').join('|');
+  const path = await make('many.wav', '-f', 'lavfi', '-i', `aevalsrc=${sines}:d=2`, '-c:a', 'pcm_s16le');
+  await decoding(path, (audio, samples) => {
+    expect(audio.durationMs).toBe(2000);
+    expect(Math.abs(pitch(samples) - 440)).toBeLessThan(3);
+  });
+});
+
 test('closing ends what runs and removes what was not released', async () => {
   await ingest.receive(createReadStream(await make('forgotten.mp3', ...TONE)), never);
   const recording = await ingest.receive(createReadStream(await manyHours()), never);

@@ -24,7 +24,7 @@ import { type GrowingFile, Growth } from './growing-file.ts';
 import { readHead, recognise } from './recognise.ts';
 import type { IngestSettings } from './settings.ts';
 import type { Spool, SpoolFile } from './spool.ts';
-import { locatePcm, type PcmRange } from './wav.ts';
+import { countWavChannels, locatePcm, type PcmRange } from './wav.ts';
 
 /** OpenAI refuses what is shorter, and engines make nothing of it. */
 const AUDIO_MS_MIN = 100;
@@ -62,13 +62,13 @@ export class Decoder {
   /** Begins to decode; what it writes may be read while it grows. Waits only for a place among those that decode. */
   async open(recording: Recording, { channel, raw }: AudioSelection, signal: AbortSignal): Promise<OpenAudio> {
     signal.throwIfAborted();
-    const { input, pcm } = await examine(recording, raw);
+    const { input, pcm, channelCount } = await examine(recording, raw);
     if (pcm) {
       checkLength(pcm.byteLength, this.#parts.settings);
       const file = { path: recording.path, ...pcm, growth: Growth.ended() };
       return { file, byteLength: Promise.resolve(pcm.byteLength), release: async () => {} };
     }
-    const task = { ...input, output: samplesOutput(channel) };
+    const task = { ...input, output: samplesOutput(channel, channelCount) };
     const released = new AbortController();
     const either = AbortSignal.any([signal, released.signal]);
     const growth = new Growth();
@@ -178,16 +178,18 @@ export class Decoder {
 async function examine(
   recording: Recording,
   raw: RawFormat | null,
-): Promise<{ input: Omit<FfmpegTask, 'output'>; pcm: PcmRange | undefined }> {
+): Promise<{ input: Omit<FfmpegTask, 'output'>; pcm?: PcmRange | undefined; channelCount?: number | undefined }> {
   const { path } = recording;
   const file = await open(path);
   try {
     const demuxer = await recognise(file);
     if (demuxer) {
-      const pcm = demuxer === 'wav' ? locatePcm(await readHead(file), recording.bytes) : undefined;
-      return { input: { path, demuxer }, pcm };
+      if (demuxer !== 'wav') return { input: { path, demuxer } };
+      const head = await readHead(file);
+      const channelCount = countWavChannels(head);
+      return { input: { path, demuxer }, pcm: locatePcm(head, recording.bytes), channelCount };
     }
-    if (raw) return { input: { path, ...rawInput(raw) }, pcm: undefined };
+    if (raw) return { input: { path, ...rawInput(raw) } };
     throw new GatewayError('audio-unrecognised', 'The file is not audio in a format that is supported.');
   } finally {
     await file.close();

@@ -38,10 +38,22 @@ export interface FfmpegTask {
 /** The demuxers of samples without a header. */
 export type RawDemuxer = 's16le' | 'f32le' | 'alaw' | 'mulaw' | 'amrnb' | 'amrwb' | 'g729';
 
+/** ffmpeg knows which loudspeaker each of so many channels is for; of more it does not know how to mix them. */
+const NAMED_CHANNELS_MAX = 8;
+
+function meanOf(channelCount: number): string {
+  return Array.from({ length: channelCount }, (_, channel) => `${1 / channelCount}*c${channel}`).join('+');
+}
+
 /** As engines take them, of one channel or of all mixed down. */
-export function samplesOutput(channel: number | null): string[] {
+export function samplesOutput(channel: number | null, channelCount = 0): string[] {
   // `pan` counts channels whatever the file calls them.
-  const mono = channel === null ? ['-ac', '1'] : ['-filter:a', `pan=mono|c0=c${channel}`];
+  const mono =
+    channel !== null
+      ? ['-filter:a', `pan=mono|c0=c${channel}`]
+      : channelCount > NAMED_CHANNELS_MAX
+        ? ['-filter:a', `pan=mono|c0=${meanOf(channelCount)}`]
+        : ['-ac', '1'];
   return [...mono, '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'];
 }
 

@@ -16,18 +16,31 @@ export interface PcmRange {
 
 /** `head` is the beginning of the file. Undefined when the samples are of another kind, or begin beyond `head`. */
 export function locatePcm(head: Buffer, fileBytes: number): PcmRange | undefined {
-  if (head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') return undefined;
   let usable = false;
-  let offset = 12;
-  while (offset + CHUNK_HEADER_BYTES <= head.length) {
-    const id = head.toString('latin1', offset, offset + 4);
-    const size = head.readUInt32LE(offset + 4);
-    const body = offset + CHUNK_HEADER_BYTES;
+  for (const { id, body, size } of riffChunks(head)) {
     if (id === 'fmt ') usable = isEnginePcm(head.subarray(body, body + size));
     if (id === 'data') return usable ? dataRange(body, size, fileBytes) : undefined;
-    offset = body + size + (size % 2); // chunks are padded to even sizes
   }
   return undefined;
+}
+
+/** What the header says; undefined where it says nothing. */
+export function countWavChannels(head: Buffer): number | undefined {
+  for (const { id, body } of riffChunks(head)) {
+    if (id === 'fmt ') return body + FORMAT_BYTES_MIN <= head.length ? head.readUInt16LE(body + 2) : undefined;
+  }
+  return undefined;
+}
+
+function* riffChunks(head: Buffer): Generator<{ id: string; body: number; size: number }> {
+  if (head.toString('latin1', 0, 4) !== 'RIFF' || head.toString('latin1', 8, 12) !== 'WAVE') return;
+  let offset = 12;
+  while (offset + CHUNK_HEADER_BYTES <= head.length) {
+    const size = head.readUInt32LE(offset + 4);
+    const body = offset + CHUNK_HEADER_BYTES;
+    yield { id: head.toString('latin1', offset, offset + 4), body, size };
+    offset = body + size + (size % 2); // chunks are padded to even sizes
+  }
 }
 
 function isEnginePcm(format: Buffer): boolean {
