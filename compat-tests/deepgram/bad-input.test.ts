@@ -83,9 +83,7 @@ describe('a JSON body', () => {
     ['that is audio', speech().subarray(0, 2000).toString('latin1')],
     ['larger than any URL', JSON.stringify({ url: `https://example.com/${'a'.repeat(100_000)}` })],
   ])('%s', async (_case, body) => {
-    const answer = await json(body);
-    if (body.length > 64 * 1024) expectRefusal(answer, 413, 'PAYLOAD_TOO_LARGE', /\S/);
-    else expectRefusal(answer, ...BAD_JSON);
+    expectRefusal(await json(body), ...BAD_JSON);
   });
 
   test('of any JSON type', async () => {

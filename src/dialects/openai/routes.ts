@@ -3,7 +3,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { GatewayError, toGatewayError } from '../../errors.ts';
+import { toGatewayError } from '../../errors.ts';
+import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { EVENT_STREAM_HEADERS, openEventStream } from '../../http/sse.ts';
@@ -33,12 +34,7 @@ export function createOpenAIDialect(services: DialectServices, clock: Clock = sy
 
   routes.post('/audio/transcriptions', (context) => answerUpload(context, 'transcribe', services, clock));
   routes.post('/audio/translations', (context) => answerUpload(context, 'translate', services, clock));
-  for (const path of ['/audio/transcriptions', '/audio/translations']) {
-    routes.all(path, (context) => {
-      context.header('allow', 'POST');
-      throw new GatewayError('method-unsupported', `Not allowed to ${context.req.method} on ${context.req.path}.`);
-    });
-  }
+  refuseOtherMethods(routes, { '/audio/transcriptions': 'POST', '/audio/translations': 'POST' });
   routes.onError((thrown, context) => {
     const { status, headers, body } = renderError(toGatewayError(thrown), context.req.raw);
     return context.json(body, status as ContentfulStatusCode, headers);
