@@ -1,0 +1,170 @@
+// Starts the real gateway on stand-in engines, and knows it from outside: its settings, its log and its memory. What is
+// started here is ended here, whatever happens to the bench.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { transcribe } from './client.ts';
+import { clip } from './speech.ts';
+
+export const ROOT = join(import.meta.dirname, '..');
+export const PACED_ENGINE = join(ROOT, 'backends/paced/server.mjs');
+export const BIN = join(ROOT, 'node_modules/.bin');
+export const MODEL = 'tiny-q5_1';
+
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 20_000;
+const POLL_MS = 50;
+/** Clips sent at once to make every device start its engine. */
+const WARM_UP_CLIPS_PER_DEVICE = 3;
+const WARM_UP_CLIP_SECONDS = 10;
+
+export interface GatewayOptions {
+  devices: number;
+  /** Times real time, of each device. */
+  speed: number;
+  settings?: Record<string, string>;
+}
+
+export class Gateway {
+  readonly #child: ChildProcess;
+  readonly #directory: string;
+  readonly #killWithUs: () => void;
+  #url: string | undefined;
+  #readyCount = 0;
+  #complaint = '';
+
+  private constructor({ devices, speed, settings }: GatewayOptions, directory: string) {
+    this.#directory = directory;
+    this.#child = spawn(join(BIN, 'node'), ['src/main.ts'], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        HOME: process.env.HOME,
+        // The stand-in engine is a script for this same Node.
+        PATH: `${BIN}:${process.env.PATH}`,
+        PORT: '0',
+        DATA_DIR: directory,
+        MODELS_DIR: process.env.MODELS_DIR ?? 'models',
+        DEFAULT_MODEL: MODEL,
+        WHISPER_SERVER_BIN: PACED_ENGINE,
+        DEVICES: Array.from({ length: devices }, (_, index) => `cpu:${index}`).join(','),
+        PACED_SPEED: String(speed),
+        ...settings,
+      },
+    });
+    this.#killWithUs = () => this.#child.kill('SIGKILL');
+    process.once('exit', this.#killWithUs);
+    this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#complaint += text;
+    });
+    if (this.#child.stdout) createInterface(this.#child.stdout).on('line', (line) => this.#read(line));
+  }
+
+  /** Ready, with an engine running on every device. */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const gateway = new Gateway(options, await mkdtemp(join(tmpdir(), 'bench-gateway-')));
+    try {
+      await gateway.#until(() => gateway.#url !== undefined);
+      await gateway.#until(async () => (await fetch(`${gateway.url}/ready`)).status === 200);
+      while (gateway.#readyCount < options.devices) await gateway.#warmUp(options.devices);
+      return gateway;
+    } catch (error) {
+      await gateway.end();
+      throw error;
+    }
+  }
+
+  get url(): string {
+    if (this.#url === undefined) throw new Error(`The gateway is not listening. ${this.#complaint}`);
+    return this.#url;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  async end(): Promise<void> {
+    const closed = new Promise((resolve) => this.#child.once('close', resolve));
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      this.#child.kill('SIGTERM');
+      const isOver = await Promise.race([closed.then(() => true), sleep(STOP_MS_MAX, false, { ref: false })]);
+      if (!isOver) {
+        this.#child.kill('SIGKILL');
+        await closed;
+      }
+    }
+    process.off('exit', this.#killWithUs);
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #read(line: string): void {
+    if (!line.startsWith('{')) return;
+    const { msg, url } = JSON.parse(line) as { msg?: string; url?: string };
+    if (msg === 'listening') this.#url = url;
+    if (msg === 'backend ready') this.#readyCount += 1;
+  }
+
+  async #warmUp(devices: number): Promise<void> {
+    const audio = clip(WARM_UP_CLIP_SECONDS);
+    const sent = Array.from({ length: devices * WARM_UP_CLIPS_PER_DEVICE }, () => transcribe(this.url, audio));
+    await Promise.all(sent);
+  }
+
+  async #until(check: () => boolean | Promise<boolean>): Promise<void> {
+    const deadlineMs = performance.now() + START_MS_MAX;
+    while (!(await check())) {
+      if (this.#child.exitCode !== null) throw new Error(`The gateway ended: ${this.#complaint}`);
+      if (performance.now() > deadlineMs) throw new Error(`The gateway did not start in time. ${this.#complaint}`);
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+/** The largest resident memory of a gateway, and of the process that hears where somebody speaks, above what they began with. */
+export class MemoryWatch {
+  readonly #pids: Record<'gateway' | 'listener', number>;
+  readonly #first = { gateway: 0, listener: 0 };
+  readonly growthMb = { gateway: 0, listener: 0 };
+  #timer: NodeJS.Timeout | undefined;
+
+  private constructor(pids: Record<'gateway' | 'listener', number>) {
+    this.#pids = pids;
+  }
+
+  static async start(gateway: Gateway): Promise<MemoryWatch> {
+    const watch = new MemoryWatch({ gateway: gateway.pid, listener: await listenerOf(gateway.pid) });
+    for (const name of ['gateway', 'listener'] as const) watch.#first[name] = await residentMb(watch.#pids[name]);
+    watch.#timer = setInterval(() => void watch.#look(), POLL_MS);
+    return watch;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    for (const name of ['gateway', 'listener'] as const) {
+      const growthMb = (await residentMb(this.#pids[name])) - this.#first[name];
+      this.growthMb[name] = Math.max(this.growthMb[name], growthMb);
+    }
+  }
+}
+
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+}
+
+async function listenerOf(gatewayPid: number): Promise<number> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  for (const pid of pids) {
+    const [status, command] = await Promise.all(
+      ['status', 'cmdline'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
+    );
+    if (status?.includes(`PPid:\t${gatewayPid}\n`) && command?.includes('voice-detector')) return Number(pid);
+  }
+  throw new Error('The gateway runs no process that hears where somebody speaks.');
+}

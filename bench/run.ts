@@ -1,0 +1,36 @@
+// `npm run bench`: every bench, or those named. Prints Markdown on stdout; ends by itself, with 1 when a target was missed.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { measureLongAudio } from './long-audio.ts';
+import { measureMixedLoad } from './mixed-load.ts';
+import { type Hour, recordHour } from './speech.ts';
+
+const BENCHES: Record<string, (hour: Hour) => Promise<string>> = {
+  'long-audio': measureLongAudio,
+  'mixed-load': measureMixedLoad,
+};
+const MINUTES_MAX = 10;
+
+const directory = mkdtempSync(join(tmpdir(), 'bench-'));
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+setTimeout(() => {
+  console.error(`The bench took longer than ${MINUTES_MAX} minutes and was given up.`);
+  process.exit(1);
+}, MINUTES_MAX * 60_000).unref();
+
+const asked = process.argv.slice(2);
+const unknown = asked.filter((name) => !BENCHES[name]);
+if (unknown.length > 0) {
+  console.error(`There is no bench ${unknown.join(', ')}; there are: ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(1);
+}
+const [processor] = cpus();
+const memoryGb = Math.round(totalmem() / 1024 ** 3);
+console.log(`# ${new Date().toISOString().slice(0, 10)}\n`);
+console.log(`${cpus().length} × ${processor?.model.trim()}, ${memoryGb} GB, Linux, Node ${process.versions.node}\n`);
+const hour = recordHour(directory);
+for (const [name, measure] of Object.entries(BENCHES)) {
+  if (asked.length === 0 || asked.includes(name)) console.log(`${await measure(hour)}\n`);
+}
