@@ -186,7 +186,11 @@ class ChunkedRecording {
     // Without times there is nothing to compare the words with.
     if (!model.timestamps || judgeChunk(first, chunk).verdict === 'keep')
       return { ...done, final: first, diagnostics: [] };
-    return { ...done, ...settleRetry(first, await run(retryOptions(options)), chunk) };
+    const second = await run(retryOptions(options)).catch((error: unknown) => {
+      if (this.#signal.aborted) throw error;
+      return first; // what the first try wrote and can be believed is better than nothing
+    });
+    return { ...done, ...settleRetry(first, second, chunk) };
   }
 
   /** Null while more has to be heard. One chunk alone needs no vote. */
