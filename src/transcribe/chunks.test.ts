@@ -406,6 +406,15 @@ describe('trust', () => {
     expect(listener.result?.diagnostics.map(({ action }) => action)).toEqual(['retried', 'dropped']);
   });
 
+  test('a second try that fails leaves what can be believed of the first', async () => {
+    const listener = await start({ count: 2, language: 'en' });
+    await pool.on(0).answer(said(0));
+    await pool.on(1).answer(loop(1));
+    await pool.on(1).fail(new GatewayError('audio-undecodable', 'No.'));
+    expect(listener.result?.segments).toHaveLength(1);
+    expect(listener.result?.diagnostics.map(({ action }) => action)).toEqual(['retried', 'dropped']);
+  });
+
   test('diagnostics are in the order of the recording, not of its running', async () => {
     const listener = await start({ count: 2, language: 'en' });
     for (const index of [1, 0]) {
