@@ -71,8 +71,8 @@ const forbidden = [
   {
     name: 'outside-stays-outside',
     severity: 'error',
-    comment: 'Engines and black-box tests meet the gateway over HTTP only.',
-    from: { path: '^(compat-tests|backends)/' },
+    comment: 'Engines, benches and black-box tests meet the gateway over HTTP only.',
+    from: { path: '^(compat-tests|backends|bench)/' },
     to: { path: '^src/' },
   },
   ...Object.entries(ABILITIES).map(([module, owners]) => ({
@@ -84,7 +84,7 @@ const forbidden = [
   })),
 ];
 
-const roots = ['src', 'backends', 'compat-tests', 'openapi'];
+const roots = ['src', 'backends', 'compat-tests', 'bench', 'openapi'];
 const { output } = await cruise(roots, {
   ruleSet: { forbidden },
   validate: true,

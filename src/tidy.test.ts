@@ -41,7 +41,7 @@ test("the README's settings table equals the schema", () => {
 });
 
 test('no file has a name that says nothing, and none was forgotten', () => {
-  const all = ['src', 'backends', 'compat-tests', 'openapi', 'docker'].flatMap(files);
+  const all = ['src', 'backends', 'bench', 'compat-tests', 'openapi', 'docker'].flatMap(files);
   expect(all.filter((file) => BANNED_NAMES.test(basename(file).replace(/[.](ts|mjs|json|md)$/, '')))).toEqual([]);
   expect(all.filter((file) => /[.](orig|rej|bak|tmp|log)$|~$|[.]only[.]/.test(file))).toEqual([]);
 });
