@@ -21,7 +21,7 @@ describe('with one request running and one waiting, and no room for more', () =>
 
   // The wait it advises comes of the requests it has seen: let it see short ones.
   beforeAll(async () => {
-    for (let variant = 100; variant < 120; variant += 1) expect((await send(0.2, variant)).status).toBe(200);
+    for (let variant = 100; variant < 120; variant += 1) expect((await send(0.8, variant)).status).toBe(200);
   });
 
   async function fill(variant: number): Promise<Promise<Answer>[]> {

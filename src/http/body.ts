@@ -128,8 +128,8 @@ function tooLarge(bytesMax: number): GatewayError {
   return new GatewayError('body-too-large', `The request body is larger than ${bytesMax} bytes.`);
 }
 
-function malformed(message: string): GatewayError {
-  return new GatewayError('body-malformed', message);
+export function malformed(message: string, cause?: unknown): GatewayError {
+  return new GatewayError('body-malformed', message, { cause });
 }
 
 function stalled(idleMs: number): GatewayError {

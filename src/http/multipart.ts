@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import { GatewayError } from '../errors.ts';
-import { type BodyOptions, pump, readWithin } from './body.ts';
+import { type BodyOptions, malformed, pump, readWithin } from './body.ts';
 
 export const FORM_LIMITS = {
   fieldsMax: 200,
@@ -127,8 +127,4 @@ function valueTooLong(name: string): GatewayError {
       field: name,
     },
   );
-}
-
-function malformed(message: string, cause?: unknown): GatewayError {
-  return new GatewayError('body-malformed', message, { cause });
 }

@@ -7,7 +7,7 @@ import type { Model } from '../models/model.ts';
 import type { ChunkEvent } from '../transcript/event.ts';
 import type { Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
-import { deadlineMs } from './deadline.ts';
+import { deadlineMs, WINDOW_MS } from './deadline.ts';
 import type { EngineProcess } from './process.ts';
 import type { Device } from './protocol.ts';
 import { requestBody } from './request-body.ts';
@@ -28,7 +28,6 @@ const EVENTS_WAITING_MAX = 256;
 const PROMPT_CHARACTERS_MAX = 224 * 4;
 /** A prompt that is repeated for every window leaves room for the text of the window before. */
 const PROMPT_CARRIED_CHARACTERS_MAX = 150 * 4;
-const WINDOW_MS = 30_000;
 
 // No timeouts of undici's own: an inference is silent until it is done, and the deadline below is ours.
 const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });

@@ -2,7 +2,8 @@
 // does not measure speed.
 import type { Device } from './protocol.ts';
 
-const WINDOW_MS = 30_000;
+/** What the engine hears at a time. */
+export const WINDOW_MS = 30_000;
 const BASE_MS = 15_000;
 /** A day. Also what a timer can still hold: a longer one would fire at once. */
 const DEADLINE_MS_MAX = 24 * 3_600_000;

@@ -27,7 +27,7 @@ interface Done {
   chunk: VoicedChunk;
   final: ChunkFinal;
   diagnostics: Diagnostic[];
-  /** It was told the recording's language, so what it says of it is no vote. */
+  /** It was told the recording's language, so it is not run again for having heard another. */
   isPinned: boolean;
 }
 
@@ -96,7 +96,7 @@ class ChunkedRecording {
   readonly #running = new Map<number, Promise<Done>>();
   /** Finished and not stitched: the language is not decided yet. */
   readonly #held = new Map<number, Done>();
-  /** Everything that finished, for the vote. */
+  /** Everything that finished, for the vote; nobody votes once the language is known. */
   readonly #finals = new Map<number, ChunkFinal>();
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
@@ -131,7 +131,7 @@ class ChunkedRecording {
   finish(done: Done): void {
     this.#running.delete(done.index);
     this.#held.set(done.index, done);
-    if (!done.isPinned) this.#finals.set(done.index, done.final);
+    this.#finals.set(done.index, done.final);
     this.finishedMs = Math.max(this.finishedMs, done.chunk.startMs + done.chunk.durationMs);
   }
 
