@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 // unit: no processes, no ports. process: real children, real engines. compat: the vendors' SDKs against a running gateway.
 // The last two share two cores with the engines they start, so their files run one at a time.
@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['{src,backends,docker,bench}/**/*.test.ts'],
-          exclude: ['**/*.process.test.ts'],
+          exclude: [...configDefaults.exclude, '**/*.process.test.ts'],
         },
       },
       {
@@ -35,7 +35,7 @@ export default defineConfig({
         test: {
           name: 'compat',
           include: ['compat-tests/**/*.test.ts'],
-          exclude: ['compat-tests/long-audio/seams.test.ts'],
+          exclude: [...configDefaults.exclude, 'compat-tests/long-audio/seams.test.ts'],
           globalSetup: 'compat-tests/closing-summary.ts',
           fileParallelism: false,
           testTimeout: 60_000,
