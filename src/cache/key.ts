@@ -23,7 +23,11 @@ export function cacheKey({ audioSha256, selection, modelDigest, options, engine 
   const given = Object.entries(options)
     .filter(([, value]) => value !== undefined)
     .sort(([left], [right]) => (left < right ? -1 : 1));
-  const { channel, raw } = selection;
-  const sound = [channel, raw && [raw.encoding, raw.sampleRate, raw.channels]];
+  const { channel, raw, withoutLeadingSilence } = selection;
+  const sound = [
+    channel,
+    raw && [raw.encoding, raw.sampleRate, raw.channels],
+    ...(withoutLeadingSilence ? [true] : []),
+  ];
   return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, engine, modelDigest, audioSha256, sound, given]));
 }

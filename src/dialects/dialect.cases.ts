@@ -18,6 +18,7 @@ import type { Recording } from '../transcript/recording.ts';
 import type { TranscriptionRequest } from '../transcript/request.ts';
 import type { Transcript } from '../transcript/transcript.ts';
 import type { Dialect, DialectServices } from './dialect.ts';
+import { FAKE_WRITERS, FakeJobs, FakeLifecycle } from './fake-jobs.cases.ts';
 
 export const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 export const KNOWN_KEY = 'key-of-a-friend';
@@ -155,6 +156,9 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
     keys: createKeyRing(keys),
     tokens: tokensOf(keys),
     callbacks: new FakeCallbacks(),
+    jobs: new FakeJobs(),
+    lifecycle: new FakeLifecycle(),
+    writers: FAKE_WRITERS,
     readiness: async () => ({ ready: true, model: 'base' }),
     limits: { uploadBytesMax: 1024 ** 2, uploadIdleMs: 60_000 },
     log: silentLog,
@@ -294,7 +298,7 @@ export function describeDialect(name: string, subject: DialectSubject): void {
 
     test('a caller who leaves stops the run, and it is no error', async () => {
       const caller = new AbortController();
-      transcriber.events = eventsUntilAborted({ type: 'progress', fraction: 0.1 });
+      transcriber.events = eventsUntilAborted({ type: 'progress', fraction: 0.1, chunk: 1, chunksTotal: 2 });
       const answer = app.request(subject.transcribeRequest({ signal: caller.signal }));
       await vi.waitFor(() => expect(transcriber.runsHeld).toBe(1));
       caller.abort();

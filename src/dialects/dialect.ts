@@ -6,8 +6,10 @@ import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import type { TemporaryTokens } from '../http/temporary-token.ts';
 import type { Callbacks } from '../jobs/callbacks.ts';
+import type { Jobs } from '../jobs/job.ts';
 import type { Log } from '../lib/log.ts';
 import type { ModelListing, Transcriber } from '../transcribe/recorded.ts';
+import type { Transcript } from '../transcript/transcript.ts';
 
 /** What a dialect may use. `app.ts` hands it in. */
 export interface DialectServices {
@@ -15,6 +17,10 @@ export interface DialectServices {
   keys: KeyRing;
   tokens: TemporaryTokens;
   callbacks: Callbacks;
+  jobs: Jobs;
+  lifecycle: ModelLifecycle;
+  /** Other vendors' shapes, for APIs that offer them by name. */
+  writers: ResultWriters;
   limits: DialectLimits;
   /** Whether a transcription can be served now, and by which model. */
   readiness(): Promise<{ ready: boolean; model: string | null }>;
@@ -25,6 +31,60 @@ export interface DialectServices {
 export interface DialectLimits {
   uploadBytesMax: number;
   uploadIdleMs: number;
+}
+
+export const RESULT_FORMATS = ['json', 'text', 'srt', 'vtt', 'verbose_json', 'deepgram'] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
+
+export interface WrittenResult {
+  contentType: string;
+  body: string;
+}
+
+/** What a result is told of, besides its transcript. */
+export interface ResultDetails {
+  requestId: string;
+  sha256: string;
+  createdAtMs: number;
+}
+
+/** OpenAI's formats and Deepgram's, as their own dialects write them with default options. `utterances` are included. */
+export type ResultWriters = Record<
+  ResultFormat,
+  (transcript: Transcript, details: ResultDetails) => Promise<WrittenResult>
+>;
+
+export type ModelState = 'unloaded' | 'loading' | 'waiting_for_gpu' | 'ready';
+
+export interface ModelStatus {
+  /** By our name. */
+  model: string;
+  state: ModelState;
+  /** Wall time. */
+  loadedAtMs: number | null;
+  neededMb: number;
+  /** Of the device that holds the model or would; null where it cannot be known, as on a CPU. */
+  gpu: { name: string; usedMb: number; totalMb: number; freeMb: number } | null;
+  /** While it waits for memory. */
+  retryInSeconds: number | null;
+}
+
+export interface ModelEvent {
+  type: 'model_loading' | 'model_ready' | 'model_unloaded' | 'model_waiting_for_gpu';
+  model: string;
+  /** Wall time. */
+  atMs: number;
+}
+
+/** Models in device memory, by any name that a caller may use; null is the default model. Each throws `model-unknown`. */
+export interface ModelLifecycle {
+  status(model: string | null): Promise<ModelStatus>;
+  /** Begins to load it. A model that is not on disk yet throws `model-not-ready`, its download begun. */
+  load(model: string | null): Promise<'initiated' | 'ready'>;
+  /** It leaves every device as soon as what runs on it has ended. */
+  unload(model: string | null): Promise<void>;
+  /** From now on, until `signal` aborts. A reader that falls far behind misses events, the oldest first. */
+  events(signal: AbortSignal): AsyncGenerator<ModelEvent>;
 }
 
 export interface RenderedError {

@@ -66,7 +66,13 @@ export async function* transcribeChunks(
         }
       } else {
         recording.finish(step);
-        if (durationMs) yield { type: 'progress', fraction: Math.min(1, recording.finishedMs / durationMs) };
+        if (durationMs)
+          yield {
+            type: 'progress',
+            fraction: Math.min(1, recording.finishedMs / durationMs),
+            chunk: 0,
+            chunksTotal: 0,
+          };
       }
       for (const { startMs, endMs, text } of recording.release(next === undefined)) {
         yield { type: 'segment-draft', startMs, endMs, text };

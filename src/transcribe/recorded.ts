@@ -15,6 +15,7 @@ import type { TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import type { Transcript } from '../transcript/transcript.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 import { type ChunksParts, transcribeChunks } from './chunks.ts';
 
 export type { ModelListing };
@@ -32,10 +33,23 @@ export interface Transcriber {
   receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
   /** The same of what a URL holds. Throws `url-invalid`, `url-forbidden` or `url-unreachable`. */
   fetch(url: string, signal: AbortSignal): Promise<Recording>;
-  /** Takes the recording over: it is released whatever happens. */
-  transcribe(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run>;
+  /**
+   * Takes the recording over: it is released whatever happens. With a `memory`, chunks that it knows are not run again and
+   * those that finish are kept in it.
+   */
+  transcribe(
+    recording: Recording,
+    request: TranscriptionRequest,
+    signal: AbortSignal,
+    memory?: ChunkMemory,
+  ): Promise<Run>;
   /** One run for each channel, cached by itself. Takes the recording over likewise. Whoever leaves one run must abort all. */
-  transcribeChannels(recording: Recording, request: TranscriptionRequest, signal: AbortSignal): Promise<Run[]>;
+  transcribeChannels(
+    recording: Recording,
+    request: TranscriptionRequest,
+    signal: AbortSignal,
+    memory?: ChunkMemory,
+  ): Promise<Run[]>;
   models: { list(): Promise<ModelListing[]>; find(id: string): Promise<ModelListing | undefined> };
 }
 

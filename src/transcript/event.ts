@@ -1,10 +1,21 @@
 // What a running transcription reports, in order: any number of progress and segment-draft, then exactly one final.
 import type { Segment, Transcript } from './transcript.ts';
 
-/** Share of the audio decoded so far, 0–1. */
-export interface Progress {
+/** Share of a chunk decoded so far, 0–1. */
+export interface ChunkProgress {
   type: 'progress';
   fraction: number;
+}
+
+/** How far a recording has come. Never ahead of the text: the drafts of what it counts as finished come before it. */
+export interface Progress {
+  type: 'progress';
+  /** Of the recording's length, 0–1. */
+  fraction: number;
+  /** Chunks finished, from the first without a gap. */
+  chunk: number;
+  /** An estimate until the last chunk has been cut; never less than `chunk`. */
+  chunksTotal: number;
 }
 
 /** A segment's text the moment the engine has decoded it; words and probabilities follow with the final. */
@@ -29,7 +40,7 @@ export interface TranscriptFinal {
 }
 
 /** From one backend, about one chunk. */
-export type ChunkEvent = Progress | SegmentDraft | ChunkFinal;
+export type ChunkEvent = ChunkProgress | SegmentDraft | ChunkFinal;
 
 /** From `transcribe`, about one recording. */
 export type TranscriptEvent = Progress | SegmentDraft | TranscriptFinal;

@@ -23,6 +23,8 @@ export interface AudioSelection {
   channel: number | null;
   /** Null where only audio with a header will do. */
   raw: RawFormat | null;
+  /** Begins half a second before the first sound; times count from there. */
+  withoutLeadingSilence?: boolean;
 }
 
 /** More than any recording of speech has; each is decoded and transcribed by itself. */

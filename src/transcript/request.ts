@@ -10,6 +10,14 @@ export interface DecodingOptions {
   language: string | null;
   prompt: string | null;
   temperature: number;
+  /** Each chunk may be in a language of its own; `language` is null then. */
+  languagePerChunk?: boolean;
+  /** The engine's own where left out, like those below. */
+  beamSize?: number;
+  /** Added to the temperature each time a decoding fails its thresholds; 0 tries once. */
+  temperatureStep?: number;
+  logprobThreshold?: number;
+  noSpeechThreshold?: number;
 }
 
 export interface TranscriptionRequest extends AudioSelection {

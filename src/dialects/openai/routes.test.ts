@@ -314,7 +314,7 @@ describe('streams', () => {
       .map((block) => block.replace('data: ', ''));
 
   test('are sent for whisper-1 too', async () => {
-    transcriber.events = () => eventsOf({ type: 'progress', fraction: 0.1 }, draft, final);
+    transcriber.events = () => eventsOf({ type: 'progress', fraction: 0.1, chunk: 1, chunksTotal: 2 }, draft, final);
     const response = await stream();
     expect(response.headers.get('content-type')).toBe('text/event-stream');
     expect(response.headers.get('x-cache')).toBe('miss');
@@ -345,7 +345,8 @@ describe('streams', () => {
   });
 
   test('are an ordinary error when it fails before', async () => {
-    transcriber.events = () => eventsOf({ type: 'progress', fraction: 0 }, new GatewayError('queue-full', 'Full.'));
+    transcriber.events = () =>
+      eventsOf({ type: 'progress', fraction: 0, chunk: 1, chunksTotal: 2 }, new GatewayError('queue-full', 'Full.'));
     const response = await stream();
     expect(response.status).toBe(429);
     expect(await errorOf(response)).toMatchObject({ code: 'rate_limit_exceeded' });

@@ -25,7 +25,11 @@ async function collect(events: (TranscriptEvent | Error)[], { model = 'whisper-1
 }
 
 test('each draft is a delta, and together they are the text', async () => {
-  const { done, deltas, joined } = await collect([{ type: 'progress', fraction: 0.5 }, ...drafts(twice), final(twice)]);
+  const { done, deltas, joined } = await collect([
+    { type: 'progress', fraction: 0.5, chunk: 1, chunksTotal: 2 },
+    ...drafts(twice),
+    final(twice),
+  ]);
   expect(deltas.map(({ type }) => type)).toEqual(['transcript.text.delta', 'transcript.text.delta']);
   expect(deltas[0].delta).toMatch(/^And so/);
   expect(joined).toBe(transcriptText(twice));
