@@ -1,5 +1,5 @@
 // What every dialect must do alike, whatever its wire looks like: say every error in its vendor's words, refuse strangers,
-// stop when the caller leaves, and never lose a recording. Each dialect runs `describeDialect` in its own test.
+// stop when the caller leaves, and never lose a recording; whether it answers with the transcript or with a job's id. Each dialect runs `describeDialect` in its own test.
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Hono } from 'hono';
@@ -150,7 +150,13 @@ export function eventsUntilAborted(...first: TranscriptEvent[]) {
   };
 }
 
-export function fakeServices(transcriber: Transcriber, { keys = [] as string[] } = {}): DialectServices {
+export interface FakeServices extends DialectServices {
+  callbacks: FakeCallbacks;
+  jobs: FakeJobs;
+  lifecycle: FakeLifecycle;
+}
+
+export function fakeServices(transcriber: Transcriber, { keys = [] as string[] } = {}): FakeServices {
   return {
     transcriber,
     keys: createKeyRing(keys),
@@ -182,16 +188,31 @@ export interface DialectSubject {
     fields?: [string, string][];
   }): Request;
   keyHeaders(key: string): Record<string, string>;
+  /**
+   * Of an API whose answer comes before the transcript: the request becomes a job. `status` is that answer's, `source` what
+   * `transcribeRequest` sends: audio, or where it is to be fetched from once the job runs.
+   */
+  later?: { status: number; source: 'upload' | 'url' };
   /** From the vendor's contract, not from the code: status and body of every error. */
   errors: Record<ErrorCode, { status: number; body: unknown }>;
 }
 
 export function describeDialect(name: string, subject: DialectSubject): void {
+  const { later } = subject;
+  const answeredStatus = later?.status ?? 200;
+
   describe(`${name}, as every dialect`, () => {
     let transcriber: FakeTranscriber;
+    let services: FakeServices;
     let app: Hono<HttpEnvironment>;
     const logged = vi.spyOn(silentLog, 'error');
-    const build = (keys: string[] = []) => serve(subject.build(fakeServices(transcriber, { keys })));
+    const build = (keys: string[] = []) => {
+      services = fakeServices(transcriber, { keys });
+      return serve(subject.build(services));
+    };
+    /** Every transcription that was begun, or will be. */
+    const asked = (): TranscriptionRequest[] =>
+      later ? services.jobs.accepted.map((job) => job.transcription) : transcriber.requests;
 
     beforeEach(() => {
       logged.mockClear();
@@ -203,20 +224,15 @@ export function describeDialect(name: string, subject: DialectSubject): void {
       await settle();
       expect(transcriber.recordingsHeld, 'recordings not released').toBe(0);
       expect(transcriber.runsHeld, 'runs not left').toBe(0);
+      if (later) expect(transcriber.requests, 'runs before the job has its turn').toEqual([]);
     });
 
     test('answers', async () => {
       const response = await app.request(subject.transcribeRequest());
-      expect(response.status).toBe(200);
-      expect(response.headers.get('x-cache')).toBe('miss');
+      expect(response.status).toBe(answeredStatus);
+      expect(response.headers.get('x-cache')).toBe(later ? null : 'miss');
       expect(response.headers.get('x-request-id')).toMatch(/^req_[0-9a-f]{32}$/);
-      expect(transcriber.requests).toMatchObject([{ model: subject.model, cache: 'use' }]);
-    });
-
-    test.each(['hit', 'miss', 'shared'] as const)('says that the cache was a %s', async (cache) => {
-      transcriber.cache = cache;
-      const response = await app.request(subject.transcribeRequest());
-      expect(response.headers.get('x-cache')).toBe(cache);
+      expect(asked()).toMatchObject([{ model: subject.model, cache: 'use' }]);
     });
 
     test.each([
@@ -226,7 +242,7 @@ export function describeDialect(name: string, subject: DialectSubject): void {
       ['max-age=0', 'use'],
     ])('reads Cache-Control: %s as %s', async (value, cache) => {
       await app.request(subject.transcribeRequest({ headers: { 'cache-control': value } }));
-      expect(transcriber.requests).toMatchObject([{ cache }]);
+      expect(asked()).toMatchObject([{ cache }]);
     });
 
     test('ignores options that it does not know', async () => {
@@ -236,11 +252,12 @@ export function describeDialect(name: string, subject: DialectSubject): void {
         ['__proto__', 'x'],
       ];
       const response = await app.request(subject.transcribeRequest({ fields }));
-      expect(response.status).toBe(200);
+      expect(response.status).toBe(answeredStatus);
     });
 
-    const stages: [string, (error: Error) => void][] = [
-      ['while receiving', (error) => (transcriber.onReceive = () => raise(error))],
+    const receiving: Stage = ['while receiving', (error) => (transcriber.onReceive = () => raise(error))];
+    const accepting: Stage = ['while the job is accepted', (error) => (services.jobs.onAccept = () => raise(error))];
+    const transcribing: Stage[] = [
       ['before the run', (error) => (transcriber.onTranscribe = () => raise(error))],
       ['as the first event', (error) => (transcriber.events = () => eventsOf(error))],
       [
@@ -249,6 +266,7 @@ export function describeDialect(name: string, subject: DialectSubject): void {
           (transcriber.events = () => eventsOf({ type: 'segment-draft', startMs: 0, endMs: 1, text: ' so' }, error)),
       ],
     ];
+    const stages = [...(later?.source === 'url' ? [] : [receiving]), ...(later ? [accepting] : transcribing)];
     describe.each(stages)('an error %s', (_stage, fail) => {
       test.each(CODES)('%s has its status and body', async (code) => {
         fail(new GatewayError(code, 'What happened.', { retryAfterSeconds: 2.5 }));
@@ -265,12 +283,12 @@ export function describeDialect(name: string, subject: DialectSubject): void {
         expect(response.status).toBe(subject.errors.internal.status);
         expect(await response.text()).not.toContain('secret');
       });
-    });
 
-    test('a wait of no time is a second', async () => {
-      transcriber.onTranscribe = () => raise(new GatewayError('queue-full', 'Full.', { retryAfterSeconds: 0 }));
-      const response = await app.request(subject.transcribeRequest());
-      expect(response.headers.get('retry-after')).toBe('1');
+      test('a wait of no time is a second', async () => {
+        fail(new GatewayError('queue-full', 'Full.', { retryAfterSeconds: 0 }));
+        const response = await app.request(subject.transcribeRequest());
+        expect(response.headers.get('retry-after')).toBe('1');
+      });
     });
 
     test('refuses strangers before it reads their upload', async () => {
@@ -284,8 +302,9 @@ export function describeDialect(name: string, subject: DialectSubject): void {
         expect(await response.json()).toEqual(subject.errors[code].body);
       }
       expect(transcriber.uploads).toEqual([]);
+      expect(asked()).toEqual([]);
       const friend = await app.request(subject.transcribeRequest({ headers: subject.keyHeaders(KNOWN_KEY) }));
-      expect(friend.status).toBe(200);
+      expect(friend.status).toBe(answeredStatus);
     });
 
     test('a model nobody knows is refused, and the upload is not kept', async () => {
@@ -293,7 +312,25 @@ export function describeDialect(name: string, subject: DialectSubject): void {
       const response = await app.request(subject.transcribeRequest());
       expect(response.status).toBe(subject.errors['model-unknown'].status);
       expect(await response.json()).toEqual(subject.errors['model-unknown'].body);
-      expect(transcriber.requests).toEqual([]);
+      expect(asked()).toEqual([]);
+    });
+
+    if (later?.source !== 'url') {
+      test('a caller who left before the upload was read starts nothing', async () => {
+        const caller = new AbortController();
+        transcriber.onReceive = () => caller.abort();
+        const response = await app.request(subject.transcribeRequest({ signal: caller.signal }));
+        expect(response.status).toBeLessThan(500);
+        expect(asked()).toEqual([]);
+        expect(logged).not.toHaveBeenCalled();
+      });
+    }
+    if (later) return;
+
+    test.each(['hit', 'miss', 'shared'] as const)('says that the cache was a %s', async (cache) => {
+      transcriber.cache = cache;
+      const response = await app.request(subject.transcribeRequest());
+      expect(response.headers.get('x-cache')).toBe(cache);
     });
 
     test('a caller who leaves stops the run, and it is no error', async () => {
@@ -306,17 +343,10 @@ export function describeDialect(name: string, subject: DialectSubject): void {
       expect(transcriber.signals.every((signal) => signal.aborted)).toBe(true);
       expect(logged).not.toHaveBeenCalled();
     });
-
-    test('a caller who left before the upload was read starts nothing', async () => {
-      const caller = new AbortController();
-      transcriber.onReceive = () => caller.abort();
-      const response = await app.request(subject.transcribeRequest({ signal: caller.signal }));
-      expect(response.status).toBeLessThan(500);
-      expect(transcriber.requests).toEqual([]);
-      expect(logged).not.toHaveBeenCalled();
-    });
   });
 }
+
+type Stage = [name: string, fail: (error: Error) => void];
 
 function raise(error: Error): never {
   throw error;

@@ -23,7 +23,10 @@ export class FakeJobs implements Jobs {
   readonly #transcripts = new Map<string, Transcript[]>();
   readonly #watchers = new Set<(event: JobEvent) => void>();
   #sequence = 0;
+  /** Of the webhook's URL. */
   refusal: GatewayError | undefined;
+  /** May throw what keeps a job from being accepted. */
+  onAccept: () => void = () => {};
 
   checkWebhook(): void {
     if (this.refusal) throw this.refusal;
@@ -32,6 +35,7 @@ export class FakeJobs implements Jobs {
   async accept(given: NewJob): Promise<{ job: Job; isRepeat: boolean }> {
     const { source, idempotencyKey, ...rest } = given;
     if ('release' in source) await source.release();
+    this.onAccept();
     const known = this.accepted.find(
       (other) => idempotencyKey !== null && other.dialect === given.dialect && other.idempotencyKey === idempotencyKey,
     );
