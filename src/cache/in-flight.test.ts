@@ -500,3 +500,32 @@ function randomNumbers(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+describe('a run with a second name', () => {
+  test('is found by it, and lives for whoever found it', async () => {
+    const inFlight = new InFlight<Event>();
+    const [script, other] = [new Script(), new Script()];
+    const owner = new AbortController();
+    inFlight.join('own', script.start, owner.signal, 'common');
+    const guest = inFlight.join('common', other.start, forever);
+    expect(guest.shared).toBe(true);
+    expect(inFlight.size).toBe(1);
+    owner.abort();
+    expect(script.started[0]?.aborted).toBe(false);
+    await script.step(final, 'end');
+    expect(await collect(guest.events)).toEqual([final]);
+    expect(other.started).toEqual([]);
+    expect([inFlight.running('own'), inFlight.running('common')]).toEqual([false, false]);
+  });
+
+  test('finds no other run by it, and leaves that one its name', async () => {
+    const inFlight = new InFlight<Event>();
+    const [first, second] = [new Script(), new Script()];
+    inFlight.join('common', first.start, forever);
+    expect(inFlight.join('own', second.start, forever, 'common').shared).toBe(false);
+    await second.step('end');
+    expect(inFlight.running('common')).toBe(true);
+    await first.step('end');
+    expect(inFlight.size).toBe(0);
+  });
+});

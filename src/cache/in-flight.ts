@@ -22,14 +22,23 @@ export class InFlight<Event extends { type: string }> {
   /**
    * Joins the key's run, or calls `start` at once, not when iteration begins. The run's signal aborts the moment its last
    * caller has left; the key is free from then on, so that who comes next is not given an aborted run. Whatever must
-   * happen although everybody leaves on reading the last event, the run must do before it yields that event.
+   * happen although everybody leaves on reading the last event, the run must do before it yields that event. By `alsoKey`
+   * others may find the run, too, unless there is one by that name; the caller never finds another's by it.
    */
-  join(key: string, start: (signal: AbortSignal) => AsyncIterable<Event>, signal: AbortSignal): Joined<Event> {
+  join(
+    key: string,
+    start: (signal: AbortSignal) => AsyncIterable<Event>,
+    signal: AbortSignal,
+    alsoKey = key,
+  ): Joined<Event> {
     signal.throwIfAborted();
     const running = this.#runs.get(key);
     if (running) return { shared: true, events: new Caller(running, signal) };
-    const run = new Run<Event>(() => this.#forget(key, run));
-    this.#runs.set(key, run);
+    const keys = [key, ...(this.#runs.has(alsoKey) ? [] : [alsoKey])];
+    const run = new Run<Event>(() => {
+      for (const taken of keys) this.#forget(taken, run);
+    });
+    for (const taken of keys) this.#runs.set(taken, run);
     const events = new Caller(run, signal);
     void run.pump(start);
     return { shared: false, events };
@@ -40,7 +49,7 @@ export class InFlight<Event extends { type: string }> {
   }
 
   get size(): number {
-    return this.#runs.size;
+    return new Set(this.#runs.values()).size;
   }
 
   /** An aborted run ends some time after the key was given to another. */

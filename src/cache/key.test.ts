@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { AudioSelection } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
-import { type CacheKeyParts, cacheKey, TRANSCRIPT_VERSION } from './key.ts';
+import { type CacheKeyParts, cacheKey, chunkKey, TRANSCRIPT_VERSION } from './key.ts';
 import { transcriptSchema } from './schema.ts';
 
 const options: DecodingOptions = { task: 'transcribe', language: null, prompt: null, temperature: 0 };
@@ -74,6 +74,30 @@ describe('what does not, does not', () => {
   test('an option that is undefined', () => {
     const withUndefined = { ...options, hotwords: undefined };
     expect(cacheKey({ ...parts, options: withUndefined })).toBe(key);
+  });
+});
+
+describe('the key of one chunk', () => {
+  const chunk = { path: 'spool/1.pcm', byteOffset: 44, byteLength: 640_000, startMs: 0, durationMs: 20_000 };
+  const ofChunk = chunkKey(parts, chunk);
+
+  test('is of that chunk, decoded in that way, and no transcript is found by it', () => {
+    const others = [
+      key,
+      chunkKey(parts, { ...chunk, startMs: 32 }),
+      chunkKey(parts, { ...chunk, byteLength: 640_002 }),
+      chunkKey({ ...parts, options: { ...options, language: 'en' } }, chunk),
+      chunkKey({ ...parts, options: { ...options, temperature: 0.2 } }, chunk),
+      chunkKey({ ...parts, modelDigest: 'm2' }, chunk),
+      chunkKey({ ...parts, engine: 'other' }, chunk),
+      chunkKey({ ...parts, audioSha256: 'a2' }, chunk),
+      chunkKey({ ...parts, selection: { ...selection, channel: 1 } }, chunk),
+    ];
+    expect(new Set([ofChunk, ...others]).size).toBe(others.length + 1);
+  });
+
+  test('is the same wherever the samples are decoded to', () => {
+    expect(chunkKey(parts, { ...chunk, path: 'spool/2.pcm', byteOffset: 0 })).toBe(ofChunk);
   });
 });
 

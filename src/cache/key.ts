@@ -1,6 +1,6 @@
 // Owns the name under which a result is kept: equal keys mean that the engine would produce the same transcript.
 import { hash } from 'node:crypto';
-import type { AudioSelection } from '../transcript/recording.ts';
+import type { AudioSelection, Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 
 /** Raised when `Transcript` or the way it is made changes, so that what was kept before is never found again. */
@@ -18,7 +18,17 @@ export interface CacheKeyParts {
   engine: string;
 }
 
-export function cacheKey({ audioSha256, selection, modelDigest, options, engine }: CacheKeyParts): string {
+export function cacheKey(parts: CacheKeyParts): string {
+  return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, ...canonical(parts)]));
+}
+
+/** Of what the engine writes for one chunk, in one decoding of it. */
+export function chunkKey(parts: CacheKeyParts, { startMs, byteLength }: Chunk): string {
+  // Not by where its samples lie: the same ones may be decoded to another place the next time.
+  return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, ...canonical(parts), startMs, byteLength]));
+}
+
+function canonical({ audioSha256, selection, modelDigest, options, engine }: CacheKeyParts): unknown[] {
   // Taken generically, so that an option added tomorrow is part of the key without anybody remembering it here.
   const given = Object.entries(options)
     .filter(([, value]) => value !== undefined)
@@ -29,5 +39,5 @@ export function cacheKey({ audioSha256, selection, modelDigest, options, engine 
     raw && [raw.encoding, raw.sampleRate, raw.channels],
     ...(withoutLeadingSilence ? [true] : []),
   ];
-  return hash('sha256', JSON.stringify([TRANSCRIPT_VERSION, engine, modelDigest, audioSha256, sound, given]));
+  return [engine, modelDigest, audioSha256, sound, given];
 }

@@ -8,6 +8,7 @@ import type { Chunk, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import type { Segment } from '../transcript/transcript.ts';
 import { type ChunkedResult, transcribeChunks } from './chunks.ts';
+import { type KnownChunks, knownChunks } from './known-chunks.ts';
 
 const CHUNK_MS = 20_000;
 const model: Model = {
@@ -185,6 +186,7 @@ async function start(
     model?: Model;
     caller?: string;
     signal?: AbortSignal;
+    known?: KnownChunks;
   } = {},
 ): Promise<Listener> {
   const count = of.count ?? 1;
@@ -196,6 +198,7 @@ async function start(
         model: of.model ?? model,
         options: { ...options, language: of.language ?? null },
         caller: of.caller,
+        known: of.known,
       },
       of.signal ?? forever,
     ),
@@ -456,6 +459,100 @@ describe('progress', () => {
     await answerAll();
     expect(listener.fractions).toEqual([]);
     expect(listener.drafts).toEqual([0, 1]);
+  });
+});
+
+describe('a run that was broken off', () => {
+  let kept: Map<string, ChunkFinal>;
+  let known: KnownChunks;
+  beforeEach(() => {
+    kept = new Map();
+    const memory = {
+      recall: (key: string) => kept.get(key),
+      keep: (key: string, final: ChunkFinal) => void kept.set(key, structuredClone(final)),
+    };
+    const recording = { audioSha256: 'a', selection: { channel: null, raw: null }, modelDigest: 'd', engine: 'e' };
+    known = knownChunks(memory, recording, forever);
+  });
+
+  /** Runs until so many inferences have ended, then ends the run as if the process had been killed. */
+  async function breakOffAfter(
+    count: number,
+    script: (inference: Inference) => ChunkFinal,
+    order: 0 | -1,
+  ): Promise<void> {
+    const killed = new AbortController();
+    await start({ count: 8, known, signal: killed.signal });
+    for (let ended = 0; ended < count; ended += 1) {
+      const next = pool.running.at(order) as Inference;
+      await next.answer(script(next));
+    }
+    killed.abort(new Error('killed'));
+    await settled();
+  }
+
+  const scripts: [string, (inference: Inference) => ChunkFinal][] = [
+    ['plain speech', ({ index, options: { language } }) => said(index, language ?? 'de')],
+    [
+      'a language that is heard wrongly',
+      ({ index, options }) => said(index, options.language ?? (index === 1 ? 'nl' : 'de')),
+    ],
+    [
+      'text that is not believed at first',
+      ({ index, options: { language, temperature } }) =>
+        index % 3 === 1 && temperature === 0
+          ? said(index, language ?? 'de', ' thank you so much'.repeat(60))
+          : said(index, language ?? 'de'),
+    ],
+  ];
+  for (const [what, script] of scripts)
+    for (const slotCount of [1, 3])
+      for (const order of [0, -1] as const)
+        test(`${what}, ${slotCount} slots, the ${order === 0 ? 'first' : 'last'} to start ends first: nothing that ended is run again`, async () => {
+          pool.slotCount = slotCount;
+          const whole = await start({ count: 8 });
+          for (let next = pool.running.at(order); next; next = pool.running.at(order)) await next.answer(script(next));
+          const inferences = pool.inferences.length;
+          for (let ended = 0; ended <= inferences; ended += 1) {
+            kept.clear();
+            pool = new FakePool();
+            pool.slotCount = slotCount;
+            await breakOffAfter(Math.min(ended, inferences), script, order);
+            pool = new FakePool();
+            pool.slotCount = slotCount;
+            const resumed = await start({ count: 8, known });
+            for (let next = pool.running.at(order); next; next = pool.running.at(order))
+              await next.answer(script(next));
+            expect(pool.inferences.length, `after ${ended}`).toBeLessThanOrEqual(inferences - ended);
+            expect(resumed.result).toEqual(whole.result);
+          }
+        });
+
+  test('what cannot be kept ends it, even a second try', async () => {
+    const full = new GatewayError('disk-full', 'No.');
+    let keeps = 0;
+    const listener = await start({
+      count: 2,
+      known: {
+        recall: () => undefined,
+        keep: () => {
+          keeps += 1;
+          if (keeps === 2) throw full;
+        },
+      },
+    });
+    await pool.on(0).answer(said(0, 'en', ' thank you so much'.repeat(60)));
+    await pool.on(0).answer(said(0));
+    expect(listener.failure).toBe(full);
+    expect(pool.released).toBe(pool.leased);
+  });
+
+  test('nothing is kept for one who has left', async () => {
+    const left = new AbortController();
+    const memory = { recall: () => undefined, keep: () => expect.fail('kept') };
+    left.abort();
+    const recording = { audioSha256: 'a', selection: { channel: null, raw: null }, modelDigest: 'd', engine: 'e' };
+    knownChunks(memory, recording, left.signal).keep(chunkAt(0), options, said(0));
   });
 });
 

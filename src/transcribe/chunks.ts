@@ -1,6 +1,7 @@
 // Transcribes the chunks of one recording: on as many devices as there are, in any order, and tells of them in the order of
 // the recording. Owns what is decided for the recording as a whole: its language, which chunk is tried again, what is left out.
 import { randomUUID } from 'node:crypto';
+import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import type { ChunkFinal, Progress, SegmentDraft } from '../transcript/event.ts';
@@ -10,6 +11,7 @@ import { Stitcher } from '../transcript/stitch.ts';
 import type { Diagnostic, Segment } from '../transcript/transcript.ts';
 import { judgeChunk, retryOptions, settleRetry } from '../transcript/trust.ts';
 import { vote } from '../transcript/vote.ts';
+import type { KnownChunks } from './known-chunks.ts';
 import { runChunk } from './run-chunk.ts';
 
 /** Chunks that wait for a device beyond those that could run now, so that none idles while the next is being asked for. */
@@ -36,6 +38,8 @@ export interface ChunksParts {
   model: Model;
   options: DecodingOptions;
   caller: string | undefined;
+  /** What an earlier run of the recording has left. */
+  known?: KnownChunks | undefined;
 }
 
 export async function* transcribeChunks(
@@ -54,10 +58,9 @@ export async function* transcribeChunks(
     let next: Promise<IteratorResult<VoicedChunk, unknown>> | undefined = ask(source);
     while (next || recording.isRunning) {
       const mayStart = recording.runningCount < parts.scheduler.slotCount + LOOK_AHEAD;
-      const step = await Promise.race([
-        ...(next && mayStart ? [next.then((result) => ({ result }))] : []),
-        ...recording.running,
-      ]);
+      // Whatever was decided by the time that a chunk was begun before has to be decided again by the time it is begun now.
+      const step = await (recording.remembered ??
+        Promise.race([...(next && mayStart ? [next.then((result) => ({ result }))] : []), ...recording.running]));
       if ('result' in step) {
         if (step.result.done) next = undefined;
         else {
@@ -109,6 +112,8 @@ class ChunkedRecording {
   #language: string | null;
   #count = 0;
   #isEnded = false;
+  /** The latest chunk, while it is being put together from what is known of it. */
+  remembered: Promise<Done> | undefined;
   finishedMs = 0;
 
   constructor(parts: ChunksParts, signal: AbortSignal) {
@@ -131,10 +136,13 @@ class ChunkedRecording {
 
   start(chunk: VoicedChunk): void {
     this.#count += 1;
-    this.#run(this.#stitcher.expect(chunk), chunk);
+    const isKnown = this.#parts.known?.recall(chunk, this.#options) !== undefined;
+    const run = this.#run(this.#stitcher.expect(chunk), chunk);
+    if (isKnown) this.remembered = run;
   }
 
   finish(done: Done): void {
+    this.remembered = undefined;
     this.#running.delete(done.index);
     this.#held.set(done.index, done);
     this.#finals.set(done.index, done.final);
@@ -174,29 +182,42 @@ class ChunkedRecording {
     this.#abort.abort();
   }
 
-  #run(index: number, chunk: VoicedChunk): void {
+  /** As the next chunk is decoded. */
+  get #options(): DecodingOptions {
+    return { ...this.#parts.options, language: this.#language };
+  }
+
+  #run(index: number, chunk: VoicedChunk): Promise<Done> {
     const run = this.#transcribe(index, chunk);
     run.catch(() => {}); // when one fails the others are aborted, and nobody waits for them any more
     this.#running.set(index, run);
+    return run;
   }
 
   async #transcribe(index: number, chunk: VoicedChunk): Promise<Done> {
-    const { scheduler, model } = this.#parts;
-    const options = { ...this.#parts.options, language: this.#language };
-    // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
-    const { caller } = this.#parts;
-    const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
-    const run = (given: DecodingOptions) => runChunk(scheduler, chunk, { ...need, options: given }, this.#signal);
-    const first = await run(options);
+    const options = this.#options;
+    const first = await this.#decode(index, chunk, options);
     const done = { index, chunk, isPinned: options.language !== null };
     // Without times there is nothing to compare the words with.
-    if (!model.timestamps || judgeChunk(first, chunk).verdict === 'keep')
+    if (!this.#parts.model.timestamps || judgeChunk(first, chunk).verdict === 'keep')
       return { ...done, final: first, diagnostics: [] };
-    const second = await run(retryOptions(options)).catch((error: unknown) => {
-      if (this.#signal.aborted) throw error;
+    const second = await this.#decode(index, chunk, retryOptions(options)).catch((error: unknown) => {
+      if (this.#signal.aborted || isDiskFull(error)) throw error;
       return first; // what the first try wrote and can be believed is better than nothing
     });
     return { ...done, ...settleRetry(first, second, chunk) };
+  }
+
+  /** What the engine writes, or wrote before. */
+  async #decode(index: number, chunk: VoicedChunk, options: DecodingOptions): Promise<ChunkFinal> {
+    const { scheduler, model, caller, known } = this.#parts;
+    const before = known?.recall(chunk, options);
+    if (before) return before;
+    // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
+    const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
+    const final = await runChunk(scheduler, chunk, { ...need, options }, this.#signal);
+    known?.keep(chunk, options, final);
+    return final;
   }
 
   /** Null while more has to be heard. One chunk alone needs no vote. */
@@ -210,4 +231,9 @@ class ChunkedRecording {
     const { language, isDecided } = vote(prefix);
     return isDecided || isOver ? (language ?? 'en') : null;
   }
+}
+
+/** What was decoded cannot be kept, and neither could what is decoded next. */
+function isDiskFull(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'disk-full';
 }

@@ -6,7 +6,7 @@ import { FakeClock } from '../lib/clock.ts';
 import { Gate } from '../lib/gate.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
-import type { ChunkEvent, TranscriptEvent } from '../transcript/event.ts';
+import type { ChunkEvent, ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
 import type { AudioSelection, Chunk, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions, TranscriptionRequest } from '../transcript/request.ts';
 import type { Segment, Transcript } from '../transcript/transcript.ts';
@@ -186,6 +186,58 @@ describe('one request', () => {
     await collect(fresh.events);
     expect(below.decodes).toBe(2);
     expect(below.released.recordings).toBe(3);
+  });
+});
+
+describe('with a memory', () => {
+  const memoryOf = (kept = new Map<string, ChunkFinal>()) => ({
+    kept,
+    recall: (key: string) => kept.get(key),
+    keep: (key: string, final: ChunkFinal) => void kept.set(key, final),
+  });
+
+  test('a chunk that is known is not run again', async () => {
+    const memory = memoryOf();
+    const transcriber = createTranscriber(below);
+    const bypass = { ...request, cache: 'bypass' as const };
+    const first = await collect((await transcriber.transcribe(below.recording(), bypass, forever, memory)).events);
+    expect(memory.kept.size).toBe(1);
+    expect(below.leases).toHaveLength(1);
+    const again = await collect((await transcriber.transcribe(below.recording(), bypass, forever, memory)).events);
+    expect(again).toEqual(first);
+    expect(below.leases).toHaveLength(1);
+    await collect((await transcriber.transcribe(below.recording('other'), bypass, forever, memory)).events);
+    expect(below.leases).toHaveLength(2);
+  });
+
+  test('each channel has chunks of its own', async () => {
+    const memory = memoryOf();
+    const runs = await createTranscriber(below).transcribeChannels(below.recording(), request, forever, memory);
+    await Promise.all(runs.map((run) => collect(run.events)));
+    expect(memory.kept.size).toBe(2);
+  });
+
+  test('it shares no run that fills another memory, or none; who has none may share its run', async () => {
+    const transcriber = createTranscriber(below);
+    const [one, other] = [memoryOf(), memoryOf()];
+    const runs = [
+      await transcriber.transcribe(below.recording(), request, forever, one),
+      await transcriber.transcribe(below.recording(), request, forever, other),
+      await transcriber.transcribe(below.recording(), request, forever),
+    ];
+    expect(runs.map(({ cache }) => cache)).toEqual(['miss', 'miss', 'shared']);
+    await Promise.all(runs.map((run) => collect(run.events)));
+    expect([one.kept.size, other.kept.size]).toEqual([1, 1]);
+    expect(below.released).toEqual({ recordings: 3, decoded: 2, leases: 2 });
+  });
+
+  test('a fresh result is not shared, by whatever name', async () => {
+    const transcriber = createTranscriber(below);
+    const fresh = { ...request, cache: 'refresh' as const };
+    const first = await transcriber.transcribe(below.recording(), fresh, forever, memoryOf());
+    const second = await transcriber.transcribe(below.recording(), request, forever);
+    expect([first.cache, second.cache]).toEqual(['miss', 'miss']);
+    await Promise.all([collect(first.events), collect(second.events)]);
   });
 });
 

@@ -17,6 +17,7 @@ import type { DecodingOptions, TranscriptionRequest } from '../transcript/reques
 import type { Transcript } from '../transcript/transcript.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
 import { type ChunksParts, transcribeChunks } from './chunks.ts';
+import { type KnownChunks, knownChunks } from './known-chunks.ts';
 
 export type { ModelListing };
 
@@ -71,29 +72,29 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
     fetch: (url, signal) => admit(parts.gate, () => parts.ingest.fetch(url, signal)),
     models: parts.models,
 
-    async transcribe(recording, request, signal) {
+    async transcribe(recording, request, signal, memory) {
       let handedOver = false;
       try {
         const model = await parts.models.resolve(request.model, request.options.task);
         const options = fitOptions(request.options, model);
-        const key = cacheKey({
-          audioSha256: recording.sha256,
-          selection: request,
-          modelDigest: model.digest,
-          options,
-          engine: parts.engine,
-        });
+        const { engine } = parts;
+        const sound = { audioSha256: recording.sha256, selection: request, modelDigest: model.digest, engine };
+        const key = cacheKey({ ...sound, options });
 
         if (request.cache === 'use') {
           const transcript = await parts.cache.recall(key);
           if (transcript) return { cache: 'hit', events: only({ type: 'transcript-final', transcript }) };
         }
-        // A caller who asked for a fresh result must not be given a run that began before the question.
-        const runKey = request.cache === 'use' ? key : `${key} ${randomUUID()}`;
+        // A caller who asked for a fresh result must not be given a run that began before the question, nor one with a
+        // memory another's run, which would leave it empty; others may be given that one's.
+        const isOwn = request.cache !== 'use' || memory !== undefined;
+        const known = memory && knownChunks(memory, sound, signal);
         const joined = parts.inFlight.join(
-          runKey,
-          (runSignal) => transcribeOnce(parts, recording, model, { ...request, options }, key, runSignal),
+          isOwn ? `${key} ${randomUUID()}` : key,
+          (runSignal) =>
+            transcribeOnce(parts, recording, { model, request: { ...request, options }, key, known }, runSignal),
           signal,
+          request.cache === 'use' ? key : undefined,
         );
         // The run outlives its first caller when others wait for it, so from here on the run releases the recording.
         handedOver = !joined.shared;
@@ -103,17 +104,17 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
       }
     },
 
-    async transcribeChannels(recording, request, signal) {
+    async transcribeChannels(recording, request, signal, memory) {
       const count = await parts.ingest.countChannels(recording, request, signal).catch(async (error: unknown) => {
         await recording.release();
         throw error;
       });
       // What has one channel is the same sound mixed down, and shares its transcript.
-      if (count === 1) return [await transcriber.transcribe(recording, request, signal)];
+      if (count === 1) return [await transcriber.transcribe(recording, request, signal, memory)];
       const failure = new AbortController();
       const either = AbortSignal.any([signal, failure.signal]);
       const started = shareRecording(recording, count).map((share, channel) =>
-        transcriber.transcribe(share, { ...request, channel }, either),
+        transcriber.transcribe(share, { ...request, channel }, either, memory),
       );
       return Promise.all(started).catch(async (error: unknown) => {
         failure.abort(error); // nobody will read the runs that did start
@@ -153,12 +154,18 @@ function shareRecording(recording: Recording, count: number): Recording[] {
   });
 }
 
+interface Work {
+  model: Model;
+  request: TranscriptionRequest;
+  /** Under which the transcript is kept. */
+  key: string;
+  known: KnownChunks | undefined;
+}
+
 async function* transcribeOnce(
   parts: TranscriberParts,
   recording: Recording,
-  model: Model,
-  request: TranscriptionRequest,
-  key: string,
+  { model, request, key, known }: Work,
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent> {
   try {
@@ -167,7 +174,7 @@ async function* transcribeOnce(
       const { options } = request;
       const result = yield* transcribeChunks(
         audio,
-        { scheduler: parts.scheduler, model, options, caller: request.caller },
+        { scheduler: parts.scheduler, model, options, caller: request.caller, known },
         signal,
       );
       const transcript: Transcript = {
