@@ -89,6 +89,12 @@ const ORDERS = {
   last: [field('model', 'base'), field('prompt', 'Grüße 🎧'), file()],
 };
 
+test('the file may go by one of several names', async () => {
+  const bytes = encode([file(Buffer.from('other'), 'cover'), file(AUDIO, 'audio'), file(Buffer.from('late'))]);
+  const { file: stored } = await read(bodyOf(bytes), { fileField: ['audio', 'file'] }).form;
+  expect(stored?.bytes.equals(AUDIO)).toBe(true);
+});
+
 test.for(['first', 'last'] as const)('a file part that comes %s, cut at every size of chunk', async (order) => {
   const bytes = encode(ORDERS[order]);
   for (const chunkBytes of [1, 2, 3, 7, 64, bytes.length]) {

@@ -24,8 +24,8 @@ export interface FilePart {
 }
 
 export interface MultipartOptions<File> extends BodyOptions {
-  /** The first file under this name is taken; other files are read past. */
-  fileField: string;
+  /** The first file under this name, or one of these, is taken; other files are read past. */
+  fileField: string | readonly string[];
   /** Reads `stream` to its end, or rejects. `fields` are those that came before the file. */
   onFile(part: FilePart, stream: Readable, fields: readonly [name: string, value: string][]): Promise<File>;
 }
@@ -71,6 +71,7 @@ async function readForm<File extends { release(): Promise<void> }>(
   parser: BusboyInstance,
   options: MultipartOptions<File>,
 ): Promise<Form<File>> {
+  const fileFields = [options.fileField].flat();
   const fields: [string, string][] = [];
   const parsed = Promise.withResolvers<void>();
   const fail = parsed.reject;
@@ -88,7 +89,7 @@ async function readForm<File extends { release(): Promise<void> }>(
     finishedFileBytes += current?.bytesRead ?? 0;
     current = stream;
     stream.on('error', () => {}); // the parser reports it too
-    if (taken || name !== options.fileField) return void stream.resume();
+    if (name === undefined || taken || !fileFields.includes(name)) return void stream.resume();
     taken = options.onFile({ name, filename, contentType }, stream, fields);
     taken.then(() => assert(stream.readableEnded, 'A file was left unread.')).catch(fail);
   });

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 import { FakeClock, settle } from '../lib/clock.ts';
-import { FIRST_RECORD_WAIT_MS, openEventStream, PING_INTERVAL_MS } from './sse.ts';
+import { FIRST_RECORD_WAIT_MS, lastEventId, openEventStream, PING_INTERVAL_MS } from './sse.ts';
 
 /** Records that a test hands out one by one. */
 function source() {
@@ -57,6 +57,42 @@ test('frames each record and ends', async () => {
   expect(await text).toBe('data: one\n\ndata: two\n\n');
   expect(from.state.left).toBe(true);
   expect(clock.pendingCount).toBe(0);
+});
+
+test('a record with an id says it before its data', async () => {
+  async function* records() {
+    yield { id: '7', data: 'one' };
+    yield 'two';
+  }
+  const stream = await openEventStream(records(), { clock: new FakeClock(), renderFailure: String, onCancel: vi.fn() });
+  expect(await new Response(stream).text()).toBe('id: 7\ndata: one\n\ndata: two\n\n');
+});
+
+test('a stream in which nothing may ever come opens at once', async () => {
+  const clock = new FakeClock();
+  const from = source();
+  const opening = openEventStream(from.records, {
+    ...{ clock, renderFailure: String, onCancel: vi.fn() },
+    firstRecordWaitMs: 0,
+  });
+  await clock.advance(0);
+  const reader = (await opening).getReader();
+  const ping = reader.read();
+  await clock.advance(PING_INTERVAL_MS);
+  expect(await textOf(ping)).toBe(': ping\n\n');
+  const first = reader.read();
+  await from.give('one');
+  expect(await textOf(first)).toBe('data: one\n\n');
+  await reader.cancel();
+  expect(clock.pendingCount).toBe(0);
+});
+
+test.each([
+  [{}, undefined],
+  [{ 'last-event-id': '' }, undefined],
+  [{ 'last-event-id': ' 7 ' }, '7'],
+])('what a client with %j has seen last is %j', (headers, id) => {
+  expect(lastEventId(new Headers(headers as Record<string, string>))).toBe(id);
 });
 
 test('a failure before the first record is the caller’s', async () => {

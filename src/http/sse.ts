@@ -8,12 +8,17 @@ export const PING_INTERVAL_MS = 15_000;
 /** Until then a failure can still be an ordinary status; after it, a client deserves its headers. */
 export const FIRST_RECORD_WAIT_MS = 10_000;
 
+/** One line of data; with an id, a client that lost its connection says which record was its last. */
+export type EventRecord = string | { id: string; data: string };
+
 export interface EventStreamOptions {
   clock: Clock;
   /** The last record after `records` threw; the stream ends with it. */
   renderFailure(thrown: unknown): string;
   /** The client left; `records` are returned right after. */
   onCancel(): void;
+  /** How long a first record is waited for; 0 where none may ever come. */
+  firstRecordWaitMs?: number;
 }
 
 /** Sent with every stream; the last keeps nginx from collecting records before it passes them on. */
@@ -23,18 +28,23 @@ export const EVENT_STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 };
 
+/** The id of the last record that a client which comes back has seen. */
+export function lastEventId(headers: Headers): string | undefined {
+  return headers.get('last-event-id')?.trim() || undefined;
+}
+
 /**
- * Turns records (each one line of data) into the body of a response. Rejects with what `records` throws before the
- * first record, if that comes within FIRST_RECORD_WAIT_MS. A record is asked for only when the client has taken the last.
+ * Turns records into the body of a response. Rejects with what `records` throws before the first record, if that comes
+ * within FIRST_RECORD_WAIT_MS. A record is asked for only when the client has taken the last.
  */
 export async function openEventStream(
-  records: AsyncGenerator<string>,
-  { clock, renderFailure, onCancel }: EventStreamOptions,
+  records: AsyncGenerator<EventRecord>,
+  { clock, renderFailure, onCancel, firstRecordWaitMs = FIRST_RECORD_WAIT_MS }: EventStreamOptions,
 ): Promise<ReadableStream<Uint8Array>> {
   const encoder = new TextEncoder();
   let cancelled = false;
-  let next: Promise<IteratorResult<string>> | undefined = records.next();
-  await within(clock, FIRST_RECORD_WAIT_MS, next);
+  let next: Promise<IteratorResult<EventRecord>> | undefined = records.next();
+  await within(clock, firstRecordWaitMs, next);
 
   return new ReadableStream<Uint8Array>(
     {
@@ -47,9 +57,9 @@ export async function openEventStream(
           const result = await within(clock, PING_INTERVAL_MS, next);
           if (result === undefined) return send(': ping\n\n');
           next = undefined;
-          if (!result.done) return send(`data: ${result.value}\n\n`);
+          if (!result.done) return send(frame(result.value));
         } catch (thrown) {
-          if (!cancelled) send(`data: ${renderFailure(thrown)}\n\n`);
+          if (!cancelled) send(frame(renderFailure(thrown)));
         }
         if (!cancelled) controller.close();
       },
@@ -62,6 +72,10 @@ export async function openEventStream(
     },
     { highWaterMark: 0 },
   );
+}
+
+function frame(record: EventRecord): string {
+  return typeof record === 'string' ? `data: ${record}\n\n` : `id: ${record.id}\ndata: ${record.data}\n\n`;
 }
 
 /** What `promise` resolves to, or undefined once `limitMs` has passed. The promise stays usable. */

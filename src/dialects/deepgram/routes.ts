@@ -1,6 +1,5 @@
 // Deepgram's speech-to-text API for recordings: its routes, and the story of one request from the query to the answer, at
 // once or by callback. Owns what a client of that API can see. How audio becomes text is the transcriber's.
-import type { Readable } from 'node:stream';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { createMiddleware } from 'hono/factory';
@@ -8,10 +7,11 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
-import { type BodyOptions, readBytes, readWithin, takeBody } from '../../http/body.ts';
+import { type BodyOptions, readWithin, takeBody } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { isJson, readJson } from '../../http/json-body.ts';
 import type { Source } from '../../jobs/callbacks.ts';
 import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
@@ -28,9 +28,6 @@ import { grantBody, listenUrl, type SystemStatus } from './schema.ts';
 type RequestContext = Context<HttpEnvironment>;
 
 const NAME = 'deepgram';
-/** Of a body that names a URL, or a lifetime. */
-const JSON_BYTES_MAX = 64 * 1024;
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
 /** What is Deepgram's alone, whether we serve it or not. */
 const PATHS = /^\/(?:v1\/(?:listen|auth|projects|status|speak|read|agent)|v2)(?:\/|$)/;
 
@@ -165,8 +162,8 @@ async function receive(
     const cache = readCachePolicy(headers.get('cache-control'));
     const request = await readRequest(readQuery(query), cache, transcriber.models);
     if (request.callback) checkCallback(request.callback.url, callbacks);
-    const source = JSON_TYPE.test(headers.get('content-type') ?? '')
-      ? { url: readJson(await readText(body, options), listenUrl).url }
+    const source = isJson(headers)
+      ? { url: judge(await readJson(body, options), listenUrl).url }
       : await takeBody(body, options, (stream) => transcriber.receive(stream, signal));
     return { request, source };
   });
@@ -222,25 +219,13 @@ async function answerGrant(context: RequestContext, services: DialectServices): 
   const body = incomingBody(context);
   const { uploadBytesMax: bytesMax, uploadIdleMs: idleMs } = services.limits;
   const options: BodyOptions = { bytesMax, idleMs, signal };
-  const text = await readWithin(body, headers, options, () => readText(body, options));
-  const { ttl_seconds } = readJson(text || '{}', grantBody);
+  const asked = await readWithin(body, headers, options, () => readJson(body, options));
+  const { ttl_seconds } = judge(asked, grantBody);
   return context.json({ access_token: services.tokens.mint(ttl_seconds), expires_in: ttl_seconds });
 }
 
-/** What is longer is no JSON that we could use: most likely a recording under the wrong type. */
-async function readText(body: Readable, options: BodyOptions): Promise<string> {
-  try {
-    return (await readBytes(body, { ...options, bytesMax: JSON_BYTES_MAX })).toString();
-  } catch (cause) {
-    if (!(cause instanceof GatewayError) || cause.code !== 'body-too-large') throw cause;
-    throw new GatewayError('body-malformed', 'The JSON body is too long.', { cause });
-  }
-}
-
-function readJson<Shape extends z.ZodType>(text: string, shape: Shape): z.infer<Shape> {
-  try {
-    return shape.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new GatewayError('body-malformed', 'The JSON body cannot be read.', { cause });
-  }
+function judge<Shape extends z.ZodType>(content: unknown, shape: Shape): z.infer<Shape> {
+  const { data, error } = shape.safeParse(content);
+  if (error) throw new GatewayError('body-malformed', 'The JSON body cannot be read.', { cause: error });
+  return data;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { GatewayError } from '../../errors.ts';
+import type { FormField } from '../../http/form-fields.ts';
 import type { Task } from '../../transcript/request.ts';
-import { type FormField, missingFields, readFields } from './fields.ts';
+import { missingFields, readFields } from './fields.ts';
 
 const read = (...form: FormField[]) => readFields(form, 'transcribe');
 const refusal = (form: FormField[], task: Task = 'transcribe') => {

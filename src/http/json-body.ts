@@ -1,0 +1,31 @@
+// JSON bodies: small ones, read whole. What is in them is judged by whoever asked.
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../errors.ts';
+import { type BodyOptions, malformed, readBytes } from './body.ts';
+
+const JSON_BYTES_MAX = 64 * 1024;
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i;
+
+export function isJson(headers: Headers): boolean {
+  return JSON_TYPE.test(headers.get('content-type') ?? '');
+}
+
+/** To be called within `readWithin`. Nothing at all is an empty object. */
+export async function readJson(body: Readable, options: BodyOptions): Promise<unknown> {
+  const text = await readText(body, options);
+  try {
+    return text === '' ? {} : JSON.parse(text);
+  } catch (cause) {
+    throw malformed('The JSON body cannot be read.', cause);
+  }
+}
+
+/** What is longer is no JSON that we could use: most likely a recording under the wrong type. */
+async function readText(body: Readable, options: BodyOptions): Promise<string> {
+  try {
+    return (await readBytes(body, { ...options, bytesMax: JSON_BYTES_MAX })).toString();
+  } catch (cause) {
+    if (!(cause instanceof GatewayError) || cause.code !== 'body-too-large') throw cause;
+    throw malformed('The JSON body is too long.', cause);
+  }
+}
