@@ -389,7 +389,11 @@ test('only so many decode at a time, and only so many wait', async () => {
 test('samples come in large pieces, not packet by packet', async () => {
   const path = await make('minute.ogg', '-f', 'lavfi', '-i', 'sine=duration=60', '-c:a', 'libopus');
   const unlimited = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3 };
-  const { samples, gone } = runFfmpeg({ path, demuxer: 'ogg', output: samplesOutput(null) }, unlimited, () => {});
+  const { samples, gone } = runFfmpeg(
+    { path, demuxer: 'ogg', output: samplesOutput({ channel: null }) },
+    unlimited,
+    () => {},
+  );
   const sizes: number[] = [];
   for await (const piece of samples) sizes.push(piece.length);
   expect(await gone).toBe(0);

@@ -60,21 +60,26 @@ export class Decoder {
   }
 
   /** Begins to decode; what it writes may be read while it grows. Waits only for a place among those that decode. */
-  async open(recording: Recording, { channel, raw }: AudioSelection, signal: AbortSignal): Promise<OpenAudio> {
+  async open(recording: Recording, selection: AudioSelection, signal: AbortSignal): Promise<OpenAudio> {
     signal.throwIfAborted();
+    const { channel, raw, withoutLeadingSilence } = selection;
     const { input, pcm, channelCount } = await examine(recording, raw);
-    if (pcm) {
-      checkLength(pcm.byteLength, this.#parts.settings);
+    if (pcm) checkLength(pcm.byteLength, this.#parts.settings);
+    if (pcm && !withoutLeadingSilence) {
       const file = { path: recording.path, ...pcm, growth: Growth.ended() };
       return { file, byteLength: Promise.resolve(pcm.byteLength), release: async () => {} };
     }
-    const task = { ...input, output: samplesOutput(channel, channelCount) };
+    const task = { ...input, output: samplesOutput({ channel, channelCount, withoutLeadingSilence }) };
     const released = new AbortController();
     const either = AbortSignal.any([signal, released.signal]);
     const growth = new Growth();
     const opened = Promise.withResolvers<string>();
     const written = this.#run(task, either, (run) =>
-      this.#writeSamples(run, either, { onOpen: opened.resolve, onBytes: () => growth.grew() }),
+      this.#writeSamples(run, either, {
+        onOpen: opened.resolve,
+        onBytes: () => growth.grew(),
+        mayBeEmpty: withoutLeadingSilence === true,
+      }),
     );
     written.then(
       () => growth.end(),
@@ -144,18 +149,18 @@ export class Decoder {
   async #writeSamples(
     run: FfmpegRun,
     signal: AbortSignal,
-    listener?: { onOpen: (path: string) => void; onBytes: () => void },
+    { onOpen, onBytes, mayBeEmpty }: { onOpen: (path: string) => void; onBytes: () => void; mayBeEmpty: boolean },
   ): Promise<SpoolFile> {
     const { settings, spool, log } = this.#parts;
     const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
     // The count is what holds against a file that claims nothing, or lies.
     const count = (_chunk: Buffer, bytes: number) => {
       if (bytes > bytesMax) throw tooLong(settings);
-      listener?.onBytes();
+      onBytes();
     };
-    const file = await spool.write(run.samples, count, signal, listener?.onOpen);
+    const file = await spool.write(run.samples, count, signal, onOpen);
     try {
-      judge(await run.gone, file.bytes, run, settings, log);
+      judge(await run.gone, file.bytes, run, { settings, log, mayBeEmpty });
       return file;
     } catch (error) {
       await file.release();
@@ -169,7 +174,7 @@ export class Decoder {
       head = Buffer.concat([head, chunk]);
       if (head.length >= CHANNEL_COUNT_OFFSET + 2) return head.readUInt16LE(CHANNEL_COUNT_OFFSET);
     }
-    judge(await run.gone, 0, run, this.#parts.settings, this.#parts.log);
+    judge(await run.gone, 0, run, { ...this.#parts, mayBeEmpty: false });
     throw undecodable('The audio could not be decoded.');
   }
 }
@@ -220,8 +225,7 @@ function judge(
   ending: number | NodeJS.Signals,
   bytes: number,
   run: FfmpegRun,
-  settings: IngestSettings,
-  log: Log,
+  { settings, log, mayBeEmpty }: Pick<DecoderParts, 'settings' | 'log'> & { mayBeEmpty: boolean },
 ): void {
   const said = new Error(`ffmpeg ended with ${ending}: ${run.said()}`);
   // 1. There is no ffmpeg.
@@ -234,6 +238,8 @@ function judge(
     if (ending !== 0 || /\[(error|fatal)\]/.test(run.said())) {
       throw undecodable('The audio could not be decoded: the file is damaged or incomplete.', said);
     }
+    // It was silent from beginning to end, and that was not wanted.
+    if (mayBeEmpty) return;
   }
   // 4. Something did. A damaged or truncated file gives what it holds, as players do.
   checkLength(bytes, settings);

@@ -45,16 +45,32 @@ function meanOf(channelCount: number): string {
   return Array.from({ length: channelCount }, (_, channel) => `${1 / channelCount}*c${channel}`).join('+');
 }
 
+/** Half a second of what is before the first sound stays: engines miss the beginning of speech that begins at once. */
+const WITHOUT_LEADING_SILENCE = 'silenceremove=start_periods=1:start_silence=0.5:start_threshold=-40dB';
+
 /** As engines take them, of one channel or of all mixed down. */
-export function samplesOutput(channel: number | null, channelCount = 0): string[] {
+export function samplesOutput({
+  channel,
+  channelCount = 0,
+  withoutLeadingSilence = false,
+}: {
+  channel: number | null;
+  channelCount?: number | undefined;
+  withoutLeadingSilence?: boolean | undefined;
+}): string[] {
   // `pan` counts channels whatever the file calls them.
-  const mono =
+  const pan =
     channel !== null
-      ? ['-filter:a', `pan=mono|c0=c${channel}`]
+      ? [`pan=mono|c0=c${channel}`]
       : channelCount > NAMED_CHANNELS_MAX
-        ? ['-filter:a', `pan=mono|c0=${meanOf(channelCount)}`]
-        : ['-ac', '1'];
-  return [...mono, '-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'];
+        ? [`pan=mono|c0=${meanOf(channelCount)}`]
+        : [];
+  const filters = [...pan, ...(withoutLeadingSilence ? [WITHOUT_LEADING_SILENCE] : [])];
+  return [
+    ...(filters.length > 0 ? ['-filter:a', filters.join(',')] : []),
+    ...(pan.length > 0 ? [] : ['-ac', '1']),
+    ...['-ar', String(PCM_SAMPLE_RATE), '-threads', '1', '-c:a', 'pcm_s16le', '-f', 's16le'],
+  ];
 }
 
 /** A little of the audio with all its channels, behind a header that counts them. */
