@@ -1,10 +1,12 @@
 // Makes a bare machine ready: `node backends/setup.mjs start` before the server starts, `test` before the tests run, `check`
-// before the check; `image` fetches only what a container image takes along. Each step is skipped when already true and may be
-// interrupted anywhere. Plain JavaScript without dependencies, because it is what installs them, on any Node from 18 on.
+// before the check, `bench` before the benches; `image` fetches only what a container image takes along. Each step is skipped
+// when already true and may be interrupted anywhere. Plain JavaScript without dependencies, because it is what installs them,
+// on any Node from 18 on.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stopRunning } from './command.mjs';
 import { withLock } from './lock.mjs';
+import { ensureBenchModels, ensureBenchTools } from './steps/bench-material.mjs';
 import { ensureDependencies } from './steps/dependencies.mjs';
 import { ensureDocsPage } from './steps/docs-page.mjs';
 import { ensureEngine } from './steps/engine.mjs';
@@ -21,6 +23,7 @@ const COMMANDS = {
   start: 'npm start',
   test: 'npm test',
   check: 'npm run check',
+  bench: 'npm run bench',
   image: 'node backends/setup.mjs image',
 };
 
@@ -52,6 +55,11 @@ async function setUp(context) {
   if (context.mode === 'test') {
     await ensureTestModels(context);
     await ensureSdks(context);
+    await ensureSpeech(context);
+  } else if (context.mode === 'bench') {
+    await ensureTestModels(context);
+    await ensureBenchModels(context, device);
+    await ensureBenchTools(context);
     await ensureSpeech(context);
   } else {
     await ensureDefaultModel(context, device);

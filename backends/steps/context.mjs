@@ -7,7 +7,7 @@ import { megabytes, SetupError } from './terminal.mjs';
 /**
  * @typedef {object} Context
  * @property {string} root the repository
- * @property {'start' | 'test' | 'check' | 'image'} mode
+ * @property {'start' | 'test' | 'check' | 'bench' | 'image'} mode
  * @property {NodeJS.ProcessEnv} environment
  * @property {import('./terminal.mjs').Terminal} terminal
  * @property {(processGroup: number) => void} keepLock names a process group that must be gone before another setup may begin

@@ -35,6 +35,24 @@ export async function ensureTestModels(context) {
 }
 
 /**
+ * Those of them that can be had; says which cannot.
+ * @param {Context} context
+ * @param {readonly string[]} names
+ */
+export async function ensureModelsWherePossible(context, names) {
+  const catalogue = await readCatalogue(context);
+  /** @type {string[]} */
+  const present = [];
+  for (const name of names) {
+    await obtain(context, catalogue, name).then(
+      () => present.push(name),
+      (error) => context.terminal.warn(`the model '${name}' cannot be had and is left out. ${sentence(error)}`),
+    );
+  }
+  context.terminal.done(`models: ${present.join(', ')}`);
+}
+
+/**
  * @param {Context} context
  * @param {'gpu' | 'cpu'} device
  */
