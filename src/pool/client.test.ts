@@ -39,6 +39,36 @@ describe('the form', () => {
     expect(formFields({ ...options, temperature: 1.7 }, model, 1)).toMatchObject({ temperature: '1' });
   });
 
+  test('says each decoding option that was asked for, as plain numbers and within what the engine bears', () => {
+    const asked = { beamSize: 1, temperatureStep: 0.5, logprobThreshold: -0.5, noSpeechThreshold: 0.9 };
+    expect(formFields({ ...options, ...asked }, model, 1)).toMatchObject({
+      beam_size: '1',
+      temperature_inc: '0.5',
+      logprob_thold: '-0.5',
+      no_speech_thold: '0.9',
+      best_of: '5',
+    });
+    expect(formFields({ ...options, temperatureStep: 0, noSpeechThreshold: 0, logprobThreshold: 0 }, model, 1)).toEqual(
+      {
+        ...formFields(options, model, 1),
+        temperature_inc: '0',
+        no_speech_thold: '0',
+        logprob_thold: '0',
+      },
+    );
+  });
+
+  test('a step that never arrives, and more or fewer beams than there are', () => {
+    expect(formFields({ ...options, temperatureStep: 1e-9, beamSize: 99 }, model, 1)).toMatchObject({
+      temperature_inc: '0.1',
+      beam_size: '5',
+    });
+    expect(formFields({ ...options, temperatureStep: -1, beamSize: 0 }, model, 1)).toMatchObject({
+      temperature_inc: '0',
+      beam_size: '1',
+    });
+  });
+
   test('of a long prompt the end is kept, from a word on; it is repeated only where there is more than one window', () => {
     const prompt = Array.from({ length: 1_000 }, (_, index) => `word${index}`).join(' ');
     const short = formFields({ ...options, prompt }, model, 10_000);

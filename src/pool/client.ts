@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Model } from '../models/model.ts';
 import type { ChunkEvent } from '../transcript/event.ts';
 import type { Chunk } from '../transcript/recording.ts';
-import type { DecodingOptions } from '../transcript/request.ts';
+import { BEAM_SIZE_MAX, type DecodingOptions, TEMPERATURE_STEP_MIN, USUAL_DECODING } from '../transcript/request.ts';
 import { deadlineMs, WINDOW_MS } from './deadline.ts';
 import type { EngineProcess } from './process.ts';
 import type { Device } from './protocol.ts';
@@ -183,17 +183,22 @@ export function formFields(options: DecodingOptions, model: Model, durationMs: n
     translate: String(options.task === 'translate'),
     // Above 1 the engine has no temperature left to try and answers with what the request before left behind.
     temperature: String(Math.min(1, Math.max(0, options.temperature))),
-    temperature_inc: '0.2',
-    beam_size: '5',
+    temperature_inc: String(temperatureStep(options.temperatureStep ?? USUAL_DECODING.temperatureStep)),
+    beam_size: String(Math.min(BEAM_SIZE_MAX, Math.max(1, options.beamSize ?? USUAL_DECODING.beamSize))),
     best_of: '5',
     entropy_thold: '2.4',
-    logprob_thold: '-1',
-    no_speech_thold: '0.6',
+    logprob_thold: String(options.logprobThreshold ?? USUAL_DECODING.logprobThreshold),
+    no_speech_thold: String(options.noSpeechThreshold ?? USUAL_DECODING.noSpeechThreshold),
     suppress_nst: 'true',
     max_len: '-1',
     no_language_probabilities: 'true',
     ...(prompt === '' ? {} : { prompt, carry_initial_prompt: String(isLong) }),
   };
+}
+
+/** A step so small that adding it changes nothing would have the engine count for ever (1.9.1). */
+function temperatureStep(asked: number): number {
+  return asked > 0 ? Math.max(TEMPERATURE_STEP_MIN, asked) : 0;
 }
 
 /** The end of a text, from the beginning of a word. */

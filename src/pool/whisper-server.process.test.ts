@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { locateEngine } from '../../backends/whisper-server/locate.mjs';
+import type { DecodingOptions } from '../transcript/request.ts';
 import type { Pool } from './pool.ts';
 import {
   collect,
@@ -76,6 +77,22 @@ describe.skipIf(!isHere)('whisper-server', () => {
   test('a given language leaves its no-speech figure stale; ours is measured', async () => {
     const { segments } = finalOf(await collect(backend.run(chunk, { ...options, language: 'en' }, never)));
     for (const segment of segments) expect(segment.noSpeechProbability).toBeLessThan(0.5);
+  });
+
+  test('decoding options reach the engine, and do not outlive their request', async () => {
+    const run = async (asked: Partial<DecodingOptions>) =>
+      finalOf(await collect(backend.run(chunk, { ...options, ...asked }, never)));
+    // Speech counts as none where every probability is too high for it and every score too low.
+    expect((await run({ noSpeechThreshold: 0, logprobThreshold: 0, beamSize: 1 })).segments).toEqual([]);
+    expect(textOf(await run({ noSpeechThreshold: 0, temperatureStep: 0, beamSize: 1 }))).toMatch(SENTENCE);
+    const once = await run({ logprobThreshold: 0, temperatureStep: 0, beamSize: 1 });
+    const often = await run({ logprobThreshold: 0, temperatureStep: 0.5, beamSize: 1 });
+    // Only the first decoding of a window leaves a true figure behind.
+    expect(once.segments[0]?.noSpeechProbability).toBeGreaterThan(0.01);
+    expect(often.segments[0]?.noSpeechProbability).toBeLessThan(0.01);
+    // It refuses more than eight beams.
+    expect(textOf(await run({ beamSize: 99 }))).toMatch(SENTENCE);
+    expect(textOf(await run({}))).toMatch(SENTENCE);
   });
 
   test('trap: two servers on one port', async () => {
