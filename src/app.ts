@@ -35,6 +35,7 @@ import { Gate } from './lib/gate.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
+import { createLifecycle } from './schedule/lifecycle.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { createTranscriber } from './transcribe/recorded.ts';
 import { createOutbox } from './webhooks/outbox.ts';
@@ -92,7 +93,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
 async function warmUp({ models, scheduler }: Parts, log: Log): Promise<void> {
   try {
     const model = await models.defaultModel();
-    if (model) await scheduler.warm(model);
+    if (model) scheduler.load(model);
   } catch (error) {
     log.warn({ err: error }, 'the default model was not loaded ahead of the first request');
   }
@@ -114,16 +115,17 @@ async function buildParts({ settings, environment }: Config, log: Log) {
     deviceMemoryMb: Math.max(...usable.map((device) => device.memoryTotalMb)),
   });
   const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
+  const lifecycle = createLifecycle({ scheduler, models, pool, clock });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
   const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
   const tokens = createTemporaryTokens(settings.API_KEYS, await keptSecret(join(settings.DATA_DIR, 'token-secret')));
-  return { gate: new Gate(), pool, models, scheduler, cache, ingest, outbox, callbacks, tokens };
+  return { gate: new Gate(), pool, models, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { gate, pool, models, scheduler, cache, ingest, outbox, callbacks, tokens } = parts;
+  const { gate, pool, models, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens } = parts;
   const readiness = async () => {
     const model = await models.defaultInstalled();
     return describeReadiness({
@@ -156,6 +158,7 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
       tokens,
       callbacks,
       ...notWiredYet,
+      lifecycle,
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
       readiness,
       log,
@@ -164,7 +167,7 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
 }
 
 // biome-ignore lint: replaced by the real parts in the next steps
-const notWiredYet = { jobs: {}, lifecycle: {}, writers: {} } as any;
+const notWiredYet = { jobs: {}, writers: {} } as any;
 
 export interface AppServices {
   log: Log;

@@ -8,8 +8,12 @@ import type { TemporaryTokens } from '../http/temporary-token.ts';
 import type { Callbacks } from '../jobs/callbacks.ts';
 import type { Jobs } from '../jobs/job.ts';
 import type { Log } from '../lib/log.ts';
+import type { ModelLifecycle } from '../schedule/lifecycle.ts';
 import type { ModelListing, Transcriber } from '../transcribe/recorded.ts';
 import type { Transcript } from '../transcript/transcript.ts';
+
+export type { ModelEvent, ModelLifecycle, ModelStatus } from '../schedule/lifecycle.ts';
+export type { ModelState } from '../schedule/scheduler.ts';
 
 /** What a dialect may use. `app.ts` hands it in. */
 export interface DialectServices {
@@ -53,39 +57,6 @@ export type ResultWriters = Record<
   ResultFormat,
   (transcript: Transcript, details: ResultDetails) => Promise<WrittenResult>
 >;
-
-export type ModelState = 'unloaded' | 'loading' | 'waiting_for_gpu' | 'ready';
-
-export interface ModelStatus {
-  /** By our name. */
-  model: string;
-  state: ModelState;
-  /** Wall time. */
-  loadedAtMs: number | null;
-  neededMb: number;
-  /** Of the device that holds the model or would; null where it cannot be known, as on a CPU. */
-  gpu: { name: string; usedMb: number; totalMb: number; freeMb: number } | null;
-  /** While it waits for memory. */
-  retryInSeconds: number | null;
-}
-
-export interface ModelEvent {
-  type: 'model_loading' | 'model_ready' | 'model_unloaded' | 'model_waiting_for_gpu';
-  model: string;
-  /** Wall time. */
-  atMs: number;
-}
-
-/** Models in device memory, by any name that a caller may use; null is the default model. Each throws `model-unknown`. */
-export interface ModelLifecycle {
-  status(model: string | null): Promise<ModelStatus>;
-  /** Begins to load it. A model that is not on disk yet throws `model-not-ready`, its download begun. */
-  load(model: string | null): Promise<'initiated' | 'ready'>;
-  /** It leaves every device as soon as what runs on it has ended. */
-  unload(model: string | null): Promise<void>;
-  /** From now on, until `signal` aborts. A reader that falls far behind misses events, the oldest first. */
-  events(signal: AbortSignal): AsyncGenerator<ModelEvent>;
-}
 
 export interface RenderedError {
   status: number;

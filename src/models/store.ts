@@ -84,6 +84,18 @@ export class ModelStore {
     throw this.#fetch(name, asked);
   }
 
+  /**
+   * What this name stands for, as the folder and the catalogue have it: quick, and sets no download off. Undefined where
+   * `resolve` would reject with `model-unknown`.
+   */
+  async lookUp(asked: string): Promise<{ name: string; memoryMb: number } | undefined> {
+    const { name, model } = await this.#state.installed.lookUp(asked);
+    const serving = model ?? (name === null ? await this.#installedDefault() : undefined);
+    if (serving) return serving;
+    const fetched = name ?? (await this.#defaultToFetch('transcribe'));
+    return this.#isFetched(fetched) ? { name: fetched, memoryMb: published(fetched).memoryMb } : undefined;
+  }
+
   /** Installed models best first, then vendors' names, then what could be fetched: every name that `find` finds as it is. */
   async list(): Promise<ModelListing[]> {
     const models = await this.#state.installed.all();

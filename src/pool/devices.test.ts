@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../errors.ts';
-import { chooseDevices, type Machine } from './devices.ts';
+import { chooseDevices, type Machine, memoryOf } from './devices.ts';
 import type { Gpu } from './nvidia-smi.ts';
 
 const gpu = (index: number, memoryTotalMb = 8_000): Gpu => ({
@@ -110,4 +110,11 @@ describe('threads', () => {
 test('a GPU that shares the memory of the system has that much', () => {
   const [device] = chooseDevices(settings(), undefined, machine({ gpus: [gpu(0, 0)] }));
   expect(device?.memoryTotalMb).toBe(32_000);
+});
+
+test('the memory of a GPU is its own figures, or the system’s where it has none', () => {
+  const gpu = { index: 0, uuid: 'GPU-1', name: 'Card', memoryTotalMb: 8000, memoryUsedMb: 7000, memoryFreeMb: 900 };
+  expect(memoryOf(gpu, 64_000, 50_000)).toEqual({ usedMb: 7000, totalMb: 8000, freeMb: 900 });
+  const shared = { ...gpu, memoryTotalMb: 0, memoryUsedMb: 0, memoryFreeMb: 0 };
+  expect(memoryOf(shared, 64_000, 50_000)).toEqual({ usedMb: 14_000, totalMb: 64_000, freeMb: 50_000 });
 });

@@ -4,7 +4,7 @@ import systeminformation from 'systeminformation';
 import { GatewayError } from '../errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type Gpu, queryGpus } from './nvidia-smi.ts';
-import type { Device } from './protocol.ts';
+import type { Device, DeviceMemory } from './protocol.ts';
 import type { PoolSettings } from './settings.ts';
 
 /** The engine samples its five beams on as many CPU threads even when the model runs on a GPU; more would idle. */
@@ -86,12 +86,28 @@ export function chooseDevices(
  * eviction would show a shortage that is over.
  */
 export async function memoryFreeMb(device: Device, environment: NodeJS.ProcessEnv): Promise<number | null> {
-  // process.availableMemory is what the kernel could still give us, inside the limit of our container.
-  const systemFreeMb = Math.floor(process.availableMemory() / MIB);
-  if (device.kind === 'cpu') return systemFreeMb;
+  if (device.kind === 'cpu') return systemFreeMb();
+  return (await gpuMemory(device, environment))?.freeMb ?? null;
+}
+
+/** The memory of a GPU as it is now; null for a CPU, and where it cannot be known. */
+export async function gpuMemory(device: Device, environment: NodeJS.ProcessEnv): Promise<DeviceMemory | null> {
+  if (device.kind === 'cpu') return null;
   const gpu = (await queryGpus(environment))?.find((candidate) => candidate.uuid === device.uuid);
-  if (!gpu) return null;
-  return gpu.memoryTotalMb === 0 ? systemFreeMb : gpu.memoryFreeMb;
+  return gpu ? memoryOf(gpu, device.memoryTotalMb, systemFreeMb()) : null;
+}
+
+/** Pure. A GPU that shares the system's memory tells no figures of its own. */
+export function memoryOf(gpu: Gpu, systemTotalMb: number, freeInSystemMb: number): DeviceMemory {
+  if (gpu.memoryTotalMb > 0) {
+    return { usedMb: gpu.memoryUsedMb, totalMb: gpu.memoryTotalMb, freeMb: gpu.memoryFreeMb };
+  }
+  return { usedMb: Math.max(0, systemTotalMb - freeInSystemMb), totalMb: systemTotalMb, freeMb: freeInSystemMb };
+}
+
+/** What the kernel could still give us, inside the limit of our container. */
+function systemFreeMb(): number {
+  return Math.floor(process.availableMemory() / MIB);
 }
 
 /** CUDA_VISIBLE_DEVICES of the gateway itself bounds what it may use, as for any CUDA program. */

@@ -11,11 +11,11 @@ import type { Model } from '../models/model.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { infer } from './client.ts';
-import { discoverDevices, memoryFreeMb } from './devices.ts';
+import { discoverDevices, gpuMemory, memoryFreeMb } from './devices.ts';
 import { describeLaunch, findEngine, identifyEngine } from './launch.ts';
 import { noteEngine, reapLeftovers, residentMb } from './leftovers.ts';
 import { EngineProcess } from './process.ts';
-import type { Backend, Device, Effects } from './protocol.ts';
+import type { Backend, Device, DeviceMemory, Effects } from './protocol.ts';
 import { waitUntilReady } from './ready.ts';
 import type { PoolSettings } from './settings.ts';
 
@@ -26,6 +26,8 @@ export interface Pool extends Effects {
   readonly devices: Device[];
   /** Which program the engines are; another after it was rebuilt or replaced. */
   readonly engine: string;
+  /** Of a GPU, now; null for a CPU and where it cannot be known. */
+  memory(device: Device): Promise<DeviceMemory | null>;
   /** Ends every engine and resolves when all are gone. Nothing can be started afterwards. */
   stopAll(): Promise<void>;
 }
@@ -100,6 +102,10 @@ class EnginePool implements Pool {
 
   memoryFreeMb(device: Device): Promise<number | null> {
     return memoryFreeMb(device, this.#parts.environment);
+  }
+
+  memory(device: Device): Promise<DeviceMemory | null> {
+    return gpuMemory(device, this.#parts.environment);
   }
 
   async stop(backend: Backend): Promise<void> {

@@ -18,6 +18,13 @@ export interface Device {
   threads: number;
 }
 
+/** Of a device, by every program on it. */
+export interface DeviceMemory {
+  usedMb: number;
+  totalMb: number;
+  freeMb: number;
+}
+
 export interface BackendExit {
   /** True when we asked for it. */
   expected: boolean;

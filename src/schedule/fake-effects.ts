@@ -149,10 +149,13 @@ export class Stage {
   readonly clock = new FakeClock();
   readonly effects = new FakeEffects(this.clock);
   readonly scheduler: Scheduler;
+  /** Every change of a model, as `model: state`, in order. */
+  readonly changes: string[] = [];
 
   constructor(devices: Device[], environment: Record<string, string> = {}) {
     const settings = scheduleSettings.parse(environment);
     this.scheduler = new Scheduler({ devices, effects: this.effects, settings, clock: this.clock, log: silentLog });
+    this.scheduler.onModelChange(({ model, state }) => this.changes.push(`${model}: ${state}`));
   }
 
   ask(model: Model, more: Omit<LeaseNeed, 'model'> = {}): Asked {

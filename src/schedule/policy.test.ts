@@ -46,6 +46,7 @@ class Board {
       troubles: new Map(),
       lastStartMs: 2000,
       shortSinceMs: null,
+      load: null,
     };
     this.state.lanes.set(model.name, lane);
     return lane;
@@ -111,6 +112,7 @@ class Board {
       phase,
       phaseSinceMs,
       readyAtMs: phase === 'starting' ? null : readyAtMs,
+      hasMemory: false,
       retired: false,
       running: null,
       held: null,

@@ -13,6 +13,8 @@ export type Decision =
   | { kind: 'wait'; wakeAtMs: number };
 
 export interface Shortage {
+  /** Where it may be over first. */
+  device: DeviceState;
   neededMb: number;
   freeMb: number;
   retryAtMs: number;
@@ -166,9 +168,11 @@ function place(request: WaitingRequest, round: Round): Decision | null {
   }
   if (free) return { kind: 'lease', request, backend: free };
 
-  // Every backend that is starting will take one request; only those beyond that number justify another start.
+  // Every backend that is starting will take one request; only those beyond that number justify another start. A load
+  // takes no backend, so it justifies the first copy only.
   const starting = copies.filter((copy) => copy.phase === 'starting').length;
-  if (lane.waiting.size <= starting) return null;
+  const wanted = lane.load ? Math.max(1, lane.waiting.size - 1) : lane.waiting.size;
+  if (wanted <= starting) return null;
 
   const usable = round.state.devices.filter((device) => canStart(lane, device, copies, round));
 
@@ -262,7 +266,7 @@ function evictableFromMs(backend: BackendState, spreads: boolean, rules: Rules):
 function claimDevice(lane: Lane, round: Round): void {
   let first: DeviceState | null = null;
   let firstAtMs = Number.POSITIVE_INFINITY;
-  for (const device of eligibleDevices(lane.model, round.state.devices)) {
+  for (const device of eligibleDevices(lane.model.memoryMb, round.state.devices)) {
     if (round.claims.has(device) || activeTrouble(lane, device, round.nowMs)) continue;
     // Only a slot is missing here: lanes are asked in order, so the next free slot is this request's anyway.
     if (unreservedMb(device) >= lane.model.memoryMb) return;
@@ -309,11 +313,11 @@ export function shortageOf(lane: Lane, state: ScheduleState, rules: Rules): Shor
   // A shortage seen before these requests came says nothing about now.
   if (sinceMs === null) return null;
   let shortage: Shortage | null = null;
-  for (const device of eligibleDevices(lane.model, state.devices)) {
+  for (const device of eligibleDevices(lane.model.memoryMb, state.devices)) {
     const trouble = lane.troubles.get(device);
     if (trouble?.shortage) {
       if (!shortage || trouble.retryAtMs < shortage.retryAtMs)
-        shortage = { ...trouble.shortage, retryAtMs: trouble.retryAtMs, sinceMs };
+        shortage = { ...trouble.shortage, device, retryAtMs: trouble.retryAtMs, sinceMs };
     } else if (!isFailing(trouble, rules)) return null;
   }
   const runs = copiesOf(lane, state).some((copy) => copy.phase !== 'starting');
@@ -323,7 +327,7 @@ export function shortageOf(lane: Lane, state: ScheduleState, rules: Rules): Shor
 /** When the model has failed to start too often on every device that could hold it: the failure to be retried first. */
 export function failureOf(lane: Lane, state: ScheduleState, rules: Rules): Trouble | null {
   let first: Trouble | null = null;
-  for (const device of eligibleDevices(lane.model, state.devices)) {
+  for (const device of eligibleDevices(lane.model.memoryMb, state.devices)) {
     const trouble = lane.troubles.get(device);
     if (!trouble || !isFailing(trouble, rules)) return null;
     if (!first || trouble.retryAtMs < first.retryAtMs) first = trouble;
@@ -336,8 +340,8 @@ function isFailing(trouble: Trouble | undefined, rules: Rules): boolean {
   return trouble !== undefined && trouble.shortage === null && trouble.failures >= rules.startAttempts;
 }
 
-export function eligibleDevices(model: Model, devices: readonly DeviceState[]): DeviceState[] {
-  return devices.filter(({ device }) => device.memoryTotalMb >= model.memoryMb);
+export function eligibleDevices(memoryMb: number, devices: readonly DeviceState[]): DeviceState[] {
+  return devices.filter(({ device }) => device.memoryTotalMb >= memoryMb);
 }
 
 export function backoffMs(failures: number, rules: Rules): number {

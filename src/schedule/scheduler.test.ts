@@ -893,28 +893,6 @@ describe('leases and exits', () => {
   });
 });
 
-describe('warm', () => {
-  it('loads a model ahead of requests and leaves it idle', async () => {
-    const stage = stageOf(twoDevices());
-    const warmed = stage.scheduler.warm(large);
-    await stage.clock.advance(2000);
-    await warmed;
-    expect(stage.scheduler.status().devices[0]?.backends).toMatchObject([
-      { model: 'large', state: 'idle', stateMs: 0 },
-    ]);
-  });
-
-  it('never throws', async () => {
-    const stage = stageOf(oneDevice(), { START_ATTEMPTS: '1' });
-    await stage.scheduler.warm(makeModel('giant', 5, 9000));
-    stage.effects.startError = () => failure;
-    const warmed = stage.scheduler.warm(tiny);
-    await stage.clock.advance(2000);
-    await warmed;
-    expect(stage.scheduler.status().devices[0]?.troubles).toMatchObject([{ model: 'tiny', failures: 1 }]);
-  });
-});
-
 describe('shutdown', () => {
   it('refuses what comes and what waits, stops idle backends, and resolves when all are gone', async () => {
     const stage = stageOf(oneDevice());

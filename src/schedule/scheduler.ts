@@ -9,6 +9,16 @@ import type { Model } from '../models/model.ts';
 import type { Backend, BackendExit, Device, Effects } from '../pool/protocol.ts';
 import { Fifo } from './fifo.ts';
 import {
+  backendsOf,
+  isReady,
+  lanesOf,
+  type ModelChange,
+  type ModelState,
+  modelDevice,
+  modelShortage,
+  modelStateOf,
+} from './model-state.ts';
+import {
   backoffMs,
   type Decision,
   decide,
@@ -25,6 +35,7 @@ import type { BackendState, DeviceState, Lane, Lease, ScheduleState, WaitingRequ
 import { describeState, type ScheduleStatus } from './status.ts';
 import { type Turn, TurnQueue } from './turn-queue.ts';
 
+export type { ModelChange, ModelState } from './model-state.ts';
 export type { Lease } from './state.ts';
 export type { ScheduleStatus } from './status.ts';
 
@@ -40,6 +51,17 @@ export interface LeaseNeed {
   recording?: string;
   /** A backend that the caller saw fail. It gets no further lease from anybody and is stopped. */
   avoid?: Backend;
+}
+
+/** A model as a whole. */
+export interface ModelPlace {
+  state: ModelState;
+  /** By the scheduler's clock; null while it has not been anything but unloaded. */
+  sinceMs: number | null;
+  /** That holds it, or would; null where none is large enough. */
+  device: Device | null;
+  /** While it waits for memory. */
+  retryInMs: number | null;
 }
 
 export interface SchedulerParts {
@@ -58,6 +80,8 @@ const FIRST_LEASE_MS = 5000;
 const MEAN_WEIGHT = 0.1;
 /** First come, first served: nobody is told apart. */
 const NO_TURN: Turn = { caller: null, recording: null };
+/** Who asks for a model ahead of requests. */
+const LOADER = 'load';
 
 export class Scheduler {
   /** Leases that can run at the same time; nobody gains by asking for many more than that for one recording. */
@@ -71,6 +95,9 @@ export class Scheduler {
   #meanLeaseMs = FIRST_LEASE_MS;
   #wake: { atMs: number; cancel: () => void } | null = null;
   #closed: Promise<void> | null = null;
+  /** The last change of each model that was ever asked for. */
+  readonly #changes = new Map<string, ModelChange>();
+  readonly #listeners = new Set<(change: ModelChange) => void>();
 
   constructor({ devices, effects, settings, clock, log }: SchedulerParts) {
     assert(devices.length > 0, 'a scheduler needs a device');
@@ -94,10 +121,15 @@ export class Scheduler {
   async lease(need: LeaseNeed, signal: AbortSignal): Promise<Lease> {
     signal.throwIfAborted();
     if (this.#closed) throw shuttingDown();
-    if (need.avoid) this.#retire(need.avoid);
+    const failed = this.#backends().find(({ running }) => running && running === need.avoid);
+    if (failed) this.#retire(failed);
     const lane = this.#laneOf(need.model);
     this.#refuseHopeless(lane);
+    // The bound does not end a recording half-way: its first chunk was let in, and what follows waits in one place.
+    return this.#wait(lane, need, signal, need.recording === undefined);
+  }
 
+  #wait(lane: Lane, need: LeaseNeed, signal: AbortSignal, mayBeRefused: boolean): Promise<Lease> {
     const { promise, resolve, reject } = Promise.withResolvers<Lease>();
     const nowMs = this.#clock.nowMs();
     const turn = this.#turnOf(need);
@@ -107,7 +139,9 @@ export class Scheduler {
       waits = false;
       signal.removeEventListener('abort', abort);
       takeOut();
-      if (lane.waiting.size === 0) lane.shortSinceMs = null;
+      if (lane.waiting.size > 0) return;
+      lane.shortSinceMs = null;
+      this.#tell(lane);
     };
     const abort = () => {
       quit();
@@ -138,21 +172,63 @@ export class Scheduler {
     const place = lane[kind].enter(request, turn);
     signal.addEventListener('abort', abort, { once: true });
     this.#decide();
-    // The bound is for those who wait: a request that can run at once is welcome however long the queue is. Nor does it
-    // end a recording half-way: its first chunk was let in, and what follows waits in one place.
-    const mayBeRefused = need.recording === undefined;
+    // The bound is for those who wait: a request that can run at once is welcome however long the queue is.
     if (waits && mayBeRefused && this.#placesTaken() > this.#rules.queueMax) request.refuse(this.#queueFull());
     return promise;
   }
 
-  /** Loads the model ahead of any request. Resolves when it is ready or cannot be; the log says which. Never throws. */
-  async warm(model: Model): Promise<void> {
-    try {
-      const lease = await this.lease({ model, caller: 'warm-up' }, new AbortController().signal);
-      lease.release();
-    } catch (error) {
+  /**
+   * Begins to load the model ahead of any request, in the queue like one. Throws a GatewayError where that is hopeless;
+   * what goes wrong later, the log says and the model's state shows.
+   */
+  load(model: Model): 'initiated' | 'ready' {
+    if (this.#closed) throw shuttingDown();
+    const lane = this.#laneOf(model);
+    if (this.#backends().some((backend) => backend.lane === lane && isReady(backend))) return 'ready';
+    this.#refuseHopeless(lane);
+    if (lane.load) return 'initiated';
+    const load = new AbortController();
+    lane.load = load;
+    // It is withdrawn when a backend is ready, so it never gets a lease. One for each model at most: the bound of the
+    // queue need not count it.
+    this.#wait(lane, { model, caller: LOADER }, load.signal, false).catch((error) => {
+      if (lane.load !== load) return;
+      lane.load = null;
       this.#log.warn({ model: model.name, err: error }, 'model could not be loaded ahead of requests');
-    }
+    });
+    return 'initiated';
+  }
+
+  /**
+   * Takes the model of this name out of memory: what is idle or starting at once, what runs when its lease ends. Nothing is
+   * refused for it: those who wait for the model, and whoever asks later, have it loaded again.
+   */
+  unload(name: string): void {
+    for (const lane of lanesOf(name, this.#state)) withdrawLoad(lane);
+    for (const backend of backendsOf(name, this.#state)) this.#retire(backend);
+    this.#decide();
+  }
+
+  /** `memoryMb` is what it needs, by which its device is found while it is on none. */
+  modelPlace(name: string, memoryMb: number): ModelPlace {
+    const change = this.#changes.get(name);
+    const shortage = modelShortage(name, this.#state, this.#rules);
+    const isWaiting = change?.state === 'waiting_for_gpu' && shortage !== null;
+    return {
+      state: change?.state ?? 'unloaded',
+      sinceMs: change?.atMs ?? null,
+      device: modelDevice(name, memoryMb, this.#state, this.#rules),
+      retryInMs: isWaiting ? Math.max(0, shortage.retryAtMs - this.#clock.nowMs()) : null,
+    };
+  }
+
+  /**
+   * Calls `listener` with every change of every model, in order and while it happens, until the returned function is called.
+   * The listener must not call back.
+   */
+  onModelChange(listener: (change: ModelChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   status(): ScheduleStatus {
@@ -187,7 +263,7 @@ export class Scheduler {
 
   #refuseHopeless(lane: Lane): void {
     const { model } = lane;
-    if (eligibleDevices(model, this.#state.devices).length === 0) {
+    if (eligibleDevices(model.memoryMb, this.#state.devices).length === 0) {
       const largestMb = Math.max(...this.#state.devices.map(({ device }) => device.memoryTotalMb));
       throw new GatewayError(
         'option-unsupported',
@@ -213,6 +289,7 @@ export class Scheduler {
         troubles: new Map(),
         lastStartMs: 0,
         shortSinceMs: null,
+        load: null,
       };
       this.#state.lanes.set(key, lane);
     }
@@ -303,11 +380,12 @@ export class Scheduler {
     request?.end();
   }
 
-  #retire(failed: Backend): void {
-    const backend = this.#backends().find((candidate) => candidate.running === failed);
-    if (!backend || backend.phase === 'stopping') return;
+  #retire(backend: BackendState): void {
+    if (backend.phase === 'stopping') return;
     backend.retired = true;
     if (backend.phase === 'idle') this.#stop(backend);
+    else this.#tell(backend.lane);
+    if (backend.phase === 'starting') backend.startAbort.abort(new Error('The engine is not wanted any more.'));
   }
 
   #start(lane: Lane, device: DeviceState): void {
@@ -317,6 +395,7 @@ export class Scheduler {
       phase: 'starting',
       phaseSinceMs: this.#clock.nowMs(),
       readyAtMs: null,
+      hasMemory: false,
       retired: false,
       running: null,
       held: null,
@@ -325,6 +404,7 @@ export class Scheduler {
     };
     device.backends.add(backend);
     checkDevice(device);
+    this.#tell(lane);
     this.#log.info(nameOf(backend), 'backend starting');
     this.#bringUp(backend).then(
       (running) => this.#ready(backend, running),
@@ -332,8 +412,9 @@ export class Scheduler {
     );
   }
 
-  async #bringUp({ device, lane, startAbort }: BackendState): Promise<Backend> {
-    const { signal } = startAbort;
+  async #bringUp(backend: BackendState): Promise<Backend> {
+    const { device, lane } = backend;
+    const { signal } = backend.startAbort;
     // Memory was promised on the strength of what is leaving: it is there only when those processes are gone.
     const leaving = [...device.backends].filter((other) => other.phase === 'stopping');
     await Promise.all(leaving.map((other) => other.gone.promise));
@@ -347,6 +428,8 @@ export class Scheduler {
         freeMb,
       });
     }
+    backend.hasMemory = true;
+    this.#tell(lane);
     return this.#effects.start(device.device, lane.model, signal);
   }
 
@@ -361,14 +444,22 @@ export class Scheduler {
     this.#enter(backend, 'idle');
     this.#log.info({ ...nameOf(backend), startMs: Math.round(lane.lastStartMs) }, 'backend ready');
     running.exited.then((exit) => this.#exited(backend, exit));
-    if (this.#closed) this.#stop(backend);
+    if (this.#closed || backend.retired) this.#stop(backend);
+    else withdrawLoad(lane);
     this.#decide();
   }
 
   #startFailed(backend: BackendState, error: unknown): void {
-    const { lane, device } = backend;
     this.#remove(backend);
-    if (this.#closed) return;
+    // A start that was given up says nothing of the next.
+    if (backend.retired || this.#closed) this.#noteMemoryFreed(backend.device);
+    else this.#noteTrouble(backend, error);
+    this.#tell(backend.lane);
+    this.#decide();
+  }
+
+  #noteTrouble(backend: BackendState, error: unknown): void {
+    const { lane, device } = backend;
     const nowMs = this.#clock.nowMs();
     // Callers are shown the reason, and what the system says has paths in it.
     const reason = error instanceof GatewayError ? error.message : 'the log says why.';
@@ -388,7 +479,6 @@ export class Scheduler {
         for (const request of lane.waiting) request.refuse(this.#startFailure(lane, reason));
       }
     }
-    this.#decide();
   }
 
   #stop(backend: BackendState): void {
@@ -406,12 +496,17 @@ export class Scheduler {
     }
     this.#endLease(backend);
     this.#remove(backend);
-    // Memory came free: whoever was short of it on this device may look again at once.
+    this.#noteMemoryFreed(backend.device);
+    this.#tell(backend.lane);
+    this.#decide();
+  }
+
+  /** Memory came free: whoever was short of it on this device may look again at once. */
+  #noteMemoryFreed(device: DeviceState): void {
     for (const lane of this.#state.lanes.values()) {
-      const trouble = lane.troubles.get(backend.device);
+      const trouble = lane.troubles.get(device);
       if (trouble?.shortage) trouble.retryAtMs = Math.min(trouble.retryAtMs, this.#clock.nowMs());
     }
-    this.#decide();
   }
 
   #remove(backend: BackendState): void {
@@ -423,6 +518,16 @@ export class Scheduler {
     backend.phase = phase;
     backend.phaseSinceMs = this.#clock.nowMs();
     checkDevice(backend.device);
+    this.#tell(backend.lane);
+  }
+
+  /** After each step that may have made the model another thing than it was; says nothing where it did not. */
+  #tell({ model: { name } }: Lane): void {
+    const state = modelStateOf(name, this.#state, this.#rules);
+    if (state === null || state === (this.#changes.get(name)?.state ?? 'unloaded')) return;
+    const change = { model: name, state, atMs: this.#clock.nowMs() };
+    this.#changes.set(name, change);
+    for (const listener of this.#listeners) listener(change);
   }
 
   #backends(): BackendState[] {
@@ -457,6 +562,12 @@ export class Scheduler {
 /** How many slots the chunks of one recording may hold while others wait. */
 function recordingSlotsMax(slotCount: number, { recordingShareMax }: Rules): number {
   return Math.max(1, Math.floor(slotCount * recordingShareMax));
+}
+
+function withdrawLoad(lane: Lane): void {
+  const { load } = lane;
+  lane.load = null;
+  load?.abort();
 }
 
 function checkDevice(device: DeviceState): void {

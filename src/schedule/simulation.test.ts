@@ -1,7 +1,10 @@
 // Thousands of random events from a seed. After each, the scheduler's promises are checked from the outside.
 import { describe, expect, it } from 'vitest';
 import { GatewayError } from '../errors.ts';
+import type { Model } from '../models/model.ts';
+import type { Backend } from '../pool/protocol.ts';
 import { type Asked, makeDevice, makeModel, Stage } from './fake-effects.ts';
+import type { ModelState, ScheduleStatus } from './scheduler.ts';
 
 const models = [
   makeModel('tiny', 0, 300),
@@ -38,7 +41,11 @@ class Simulation {
   readonly #random: () => number;
   readonly stage: Stage;
   asked: Asked[] = [];
-  readonly counts = { leases: 0, refusals: 0, aborts: 0, crashes: 0, overShare: 0, lifted: 0 };
+  readonly counts = { leases: 0, refusals: 0, aborts: 0, crashes: 0, overShare: 0, lifted: 0, loads: 0, unloads: 0 };
+  /** Those that ran when their model was unloaded. */
+  readonly #unloaded = new Set<Backend>();
+  /** Of each model, by the changes that were told. */
+  readonly #told = new Map<string, ModelState>();
   #steps = 0;
   #liftedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -52,6 +59,10 @@ class Simulation {
       MODEL_SPREAD_SECONDS: '15',
     });
     this.stage.effects.startError = () => this.#startError();
+    this.stage.scheduler.onModelChange(({ model, state }) => {
+      expect(this.#told.get(model) ?? 'unloaded', 'a change is told once').not.toBe(state);
+      this.#told.set(model, state);
+    });
   }
 
   #startError(): Error | null {
@@ -79,6 +90,8 @@ class Simulation {
     else if (dice < 0.8) effects.othersMb.set(this.#pick(['cuda:0', 'cuda:1']) ?? '', this.#random() * 6000);
     else if (dice < 0.82) effects.othersMb.clear();
     else if (dice < 0.83) effects.memoryKnown = !effects.memoryKnown;
+    else if (dice < 0.84) this.#load(this.#pick(models));
+    else if (dice < 0.85) this.#unload(this.#pick(models));
     else await clock.advance(this.#random() * (this.#random() < 0.05 ? 40_000 : 1500));
     await clock.advance(0);
     this.#count();
@@ -96,6 +109,26 @@ class Simulation {
     for (let number = 0; number < count; number++) this.asked.push(this.stage.ask(model, need));
   }
 
+  #load(model: Model | undefined): void {
+    if (!model) return;
+    try {
+      this.stage.scheduler.load(model);
+      this.counts.loads += 1;
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'engine-failed' });
+    }
+  }
+
+  #unload(model: Model | undefined): void {
+    if (!model) return;
+    this.counts.unloads += 1;
+    this.stage.scheduler.unload(model.name);
+    for (const { lease } of this.asked) if (lease?.backend.model === model) this.#unloaded.add(lease.backend);
+    const backends = this.stage.scheduler.status().devices.flatMap((device) => device.backends);
+    const idle = backends.filter(({ model: name, state }) => name === model.name && state === 'idle');
+    expect(idle, 'what is idle leaves at once').toEqual([]);
+  }
+
   /** Of the leases that one step gave to those who had waited. */
   #checkOrder(given: Asked[]): void {
     const held = new Map<unknown, number>();
@@ -104,6 +137,9 @@ class Simulation {
         held.set(partyOf(request), (held.get(partyOf(request)) ?? 0) + 1);
     }
     for (const request of given) {
+      expect(this.#unloaded, 'what runs while its model is unloaded is leased no more').not.toContain(
+        request.lease?.backend,
+      );
       if (request.need.recording === undefined) continue;
       const endedAtMs = request.endedAtMs ?? 0;
       const waiting = this.asked.filter(
@@ -166,10 +202,27 @@ class Simulation {
       expect(device.memoryReservedMb).toBeLessThanOrEqual(device.memoryTotalMb);
       expect(device.memoryReservedMb).toBeGreaterThanOrEqual(0);
     }
-    expect(status.waiting.length).toBe(this.asked.filter((request) => !request.lease).length);
+    const waiting = status.waiting.filter(({ caller }) => caller !== 'load');
+    expect(waiting.length).toBe(this.asked.filter((request) => !request.lease).length);
+    for (const model of models) this.#checkModel(model, status);
     const short = this.asked.filter(({ lease, need }) => !lease && need.recording === undefined);
     expect(short.length).toBeLessThanOrEqual(QUEUE_MAX);
     expect(this.stage.effects.violations).toEqual([]);
+  }
+
+  /** What was told of a model is what its backends are. */
+  #checkModel({ name, memoryMb }: Model, status: ScheduleStatus): void {
+    const state = this.#told.get(name) ?? 'unloaded';
+    expect(this.stage.scheduler.modelPlace(name, memoryMb).state).toBe(state);
+    const phases = status.devices.flatMap(({ backends }) =>
+      backends.filter(({ model }) => model === name).map((backend) => backend.state),
+    );
+    if (phases.includes('idle')) expect(state).toBe('ready');
+    if (phases.length === 0) expect(['unloaded', 'waiting_for_gpu']).toContain(state);
+    if (state === 'unloaded') expect(phases.filter((phase) => phase !== 'starting')).toEqual([]);
+    const loads = status.waiting.filter(({ model, caller }) => model === name && caller === 'load');
+    expect(loads.length).toBeLessThanOrEqual(1);
+    if (phases.includes('idle')) expect(loads, 'a model that is loaded waits for no load').toEqual([]);
   }
 
   /** Nobody asks any more and nothing fails: everyone must be served or refused in bounded time. */
@@ -197,6 +250,7 @@ describe('random events', () => {
     const { clock, effects, scheduler } = simulation.stage;
     await clock.advance(60_000);
     expect(effects.processes, 'idle models have left').toEqual([]);
+    simulation.check();
     await scheduler.shutdown(1000);
     expect(clock.pendingCount).toBe(0);
   });

@@ -41,6 +41,8 @@ export interface Lane {
   lastStartMs: number;
   /** Since when those who wait here have been short of memory that is not ours. */
   shortSinceMs: number | null;
+  /** Withdraws the load that waits here, for the first backend and not for a lease. */
+  load: AbortController | null;
 }
 
 export interface WaitingRequest {
@@ -75,7 +77,9 @@ export interface BackendState {
   phaseSinceMs: number;
   /** Null while it starts. */
   readyAtMs: number | null;
-  /** Somebody saw it fail: it gets no further lease and ends with the one it has. */
+  /** Its memory was found free: from here on the start is the load itself. */
+  hasMemory: boolean;
+  /** Somebody saw it fail, or wants its model out of memory: it gets no further lease and ends with the one it has. */
   retired: boolean;
   /** What the pool knows it as; null while it starts. */
   running: Backend | null;
