@@ -22,6 +22,7 @@ const ABILITIES = {
   child_process: ['pool/', 'ingest/'],
   undici: ['pool/', 'ingest/', 'webhooks/', 'models/'],
   'sherpa-onnx-node': ['ingest/'],
+  pg: ['models/'],
   keyv: ['cache/'],
   'lru-cache': ['cache/'],
   sqlite: ['jobs/', 'webhooks/'],

@@ -35,7 +35,7 @@ export const settingsSchema = z.object({
   ...webhooksSettings.shape,
 });
 
-const SECRETS = ['API_KEYS', 'WEBHOOK_SECRET'] satisfies (keyof Settings)[];
+const SECRETS = ['API_KEYS', 'WEBHOOK_SECRET', 'MODELS_DATABASE_URL'] satisfies (keyof Settings)[];
 
 export type Settings = z.infer<typeof settingsSchema>;
 

@@ -23,6 +23,12 @@ export const modelsSettings = z.object({
       return ranks;
     })
     .describe('Places in the queue that differ from the built-in ones (tiny 0 … large 4): `medium=1,my-model=0`.'),
+  MODELS_DATABASE_URL: env
+    .text()
+    .refine((url) => url === undefined || /^postgres(ql)?:\/\//.test(url), 'must begin with postgres://')
+    .describe(
+      'PostgreSQL (`postgres://…`) whose tables `whisper_models` and `model_settings` say which models the whisper-cuda API serves. Unset: all.',
+    ),
 });
 
 export type ModelsSettings = z.infer<typeof modelsSettings>;
