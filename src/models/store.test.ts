@@ -252,6 +252,23 @@ describe("vendors' names", () => {
     expect(await servedWith(memoryMb - 1)).toBe('mine');
   });
 
+  it('are looked up without reading or fetching anything', async () => {
+    await putModel(directory, 'mine');
+    const store = await openStore({ DEFAULT_MODEL: 'base' });
+    expect(await store.lookUp('mine')).toMatchObject({ name: 'mine', memoryMb: expect.any(Number) });
+    expect(await store.lookUp('default')).toMatchObject({ name: 'mine' });
+    expect(await store.lookUp('openai/whisper-small')).toEqual({
+      name: 'small',
+      memoryMb: CATALOGUE.get('small')?.memoryMb,
+    });
+    expect(await store.lookUp('none')).toBeUndefined();
+    await unlink(join(directory, 'ggml-mine.bin'));
+    await store.lookUp('mine');
+    expect(await (await openStore({ DEFAULT_MODEL: 'base' })).lookUp('whisper-1')).toMatchObject({ name: 'base' });
+    expect(await (await openStore({ MODEL_DOWNLOAD: 'false' })).lookUp('small')).toBeUndefined();
+    expect(store.downloads()).toEqual([]);
+  });
+
   it('fetch what fits: the best, or the smallest where none does', async () => {
     for (const [deviceMemoryMb, name] of [
       [CATALOGUE.get('large-v3-turbo')?.memoryMb ?? 0, 'large-v3-turbo'],
