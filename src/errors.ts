@@ -54,6 +54,8 @@ export interface GatewayErrorDetails {
   /** Memory figures of a `gpu-memory-short`. */
   neededMb?: number;
   freeMb?: number;
+  /** What a `model-not-ready` was found doing, where it is on disk. */
+  modelState?: 'unloaded' | 'loading' | 'waiting_for_gpu';
   /** Of a URL that was to be fetched and is `url-unreachable`. */
   remoteFault?: RemoteFault;
   cause?: unknown;
@@ -72,6 +74,7 @@ export class GatewayError extends Error {
   readonly retryAfterSeconds: number | undefined;
   readonly neededMb: number | undefined;
   readonly freeMb: number | undefined;
+  readonly modelState: GatewayErrorDetails['modelState'];
   readonly remoteFault: RemoteFault | undefined;
 
   constructor(code: ErrorCode, message: string, details: GatewayErrorDetails = {}) {
@@ -85,6 +88,7 @@ export class GatewayError extends Error {
     this.retryAfterSeconds = details.retryAfterSeconds;
     this.neededMb = details.neededMb;
     this.freeMb = details.freeMb;
+    this.modelState = details.modelState;
     this.remoteFault = details.remoteFault;
   }
 }

@@ -5,7 +5,7 @@ import { GatewayError } from '../../errors.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import { readMultipart } from '../../http/multipart.ts';
 import type { ModelListing } from '../../transcribe/recorded.ts';
-import { languageCode } from '../../transcript/languages.ts';
+import { hintedLanguage, hintedPrompt } from '../../transcript/hints.ts';
 import type { Recording } from '../../transcript/recording.ts';
 import type { Task, TranscriptionRequest } from '../../transcript/request.ts';
 import type { DialectServices } from '../dialect.ts';
@@ -101,8 +101,8 @@ function interpret(fields: Fields, model: string, task: Task, cacheControl: stri
       model,
       options: {
         task,
-        language: readLanguage(fields),
-        prompt: [fields.keywords?.join(', '), fields.prompt].filter(Boolean).join('. ') || null,
+        language: hintedLanguage(fields),
+        prompt: hintedPrompt(fields),
         temperature: fields.temperature,
       },
       cache: readCachePolicy(cacheControl),
@@ -132,24 +132,4 @@ function refuseSpeakers(fields: Fields, model: string): void {
     if (fields[field] === undefined) continue;
     throw new GatewayError('option-unsupported', `${field} is not compatible with model '${model}'.`, { field });
   }
-}
-
-/** One language pins the engine to it; among several it must find out. */
-function readLanguage({ language, languages = [] }: Fields): string | null {
-  if (language !== undefined && languages.length > 0) {
-    throw new GatewayError('field-invalid', "'language' and 'languages' cannot be used together.", {
-      field: 'languages',
-    });
-  }
-  const field = language === undefined ? 'languages' : 'language';
-  const codes = (language === undefined ? languages : [language]).map((input) => {
-    const code = languageCode(input);
-    if (code !== undefined) return code;
-    throw new GatewayError(
-      'field-invalid',
-      `Invalid language '${input}'. Language parameter must be specified in ISO-639-1 format.`,
-      { field },
-    );
-  });
-  return codes.length === 1 ? (codes[0] ?? null) : null;
 }
