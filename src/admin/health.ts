@@ -24,6 +24,7 @@ const healthRoute = createRoute({
 const readinessSchema = z
   .object({
     ready: z.boolean(),
+    state: z.enum(['starting', 'ready', 'error']),
     reason: z.string().openapi({ example: "Serving with the model 'base'." }),
     model: z.string().nullable(),
   })
