@@ -13,7 +13,7 @@ const build = (keys: string[] = []) =>
   createApp({
     log: silentLog,
     version: '1.2.3',
-    readiness: async () => ({ ready: true, reason: '', model: 'tiny' }),
+    readiness: async () => ({ ready: true, state: 'ready', reason: '', model: 'tiny' }),
     callbacks: () => callbacks,
     dialects: fakeServices(transcriber, { keys }),
   });

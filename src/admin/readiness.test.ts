@@ -19,8 +19,8 @@ interface Given extends Partial<ServingStatus> {
 }
 
 test.each([
-  ['loaded and free', { devices: [backend('idle')] }, true, 'is loaded'],
-  ['loaded and busy: honest while busy', { devices: [backend('busy')] }, true, 'is loaded'],
+  ['loaded and free', { devices: [backend('idle')] }, 'ready', 'is loaded'],
+  ['loaded and busy: honest while busy', { devices: [backend('busy')] }, 'ready', 'is loaded'],
   ['still loading', { devices: [backend('starting')] }, 'starting', 'being loaded'],
   ['another model is loaded', { devices: [backend('idle', 'tiny')] }, 'ready', 'next request'],
   ['nothing is loaded', { devices: [device()] }, 'ready', 'next request'],
