@@ -9,7 +9,7 @@ import type { ModelsSettings } from './settings.ts';
 
 export interface EnabledModels {
   /** Their names as the database has them; null where none was named, and every model is enabled. Throws `model-not-ready`. */
-  names(): Promise<string[] | null>;
+  readonly names: () => Promise<string[] | null>;
   close(): Promise<void>;
 }
 
