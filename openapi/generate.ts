@@ -48,6 +48,7 @@ const app = createApp({
       deepgram: unused,
     },
     readiness: unused,
+    enabledModels: unused,
     log: silentLog,
     limits: { uploadBytesMax: 0, uploadIdleMs: 0 },
   },

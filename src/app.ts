@@ -33,6 +33,7 @@ import { systemClock } from './lib/clock.ts';
 import { lockDirectory } from './lib/directory-lock.ts';
 import { Gate } from './lib/gate.ts';
 import { createLog, type Log } from './lib/log.ts';
+import { createEnabledModels } from './models/enabled-models.ts';
 import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
 import { createLifecycle } from './schedule/lifecycle.ts';
@@ -81,7 +82,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
       const cut = setTimeout(() => server.closeAllConnections(), 1000);
       await closed;
       clearTimeout(cut);
-      await Promise.all([pool.stopAll(), parts.ingest.close(), models.close()]);
+      await Promise.all([pool.stopAll(), parts.ingest.close(), models.close(), parts.enabledModels.close()]);
       await Promise.all([parts.cache.close(), parts.outbox.close()]);
       await unlock();
       log.info('stopped');
@@ -114,6 +115,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
     machine: gpus.length > 0 ? 'gpu' : 'cpu',
     deviceMemoryMb: Math.max(...usable.map((device) => device.memoryTotalMb)),
   });
+  const enabledModels = createEnabledModels(settings, clock, log);
   const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
   const lifecycle = createLifecycle({ scheduler, models, pool, clock });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
@@ -121,7 +123,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
   const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
   const tokens = createTemporaryTokens(settings.API_KEYS, await keptSecret(join(settings.DATA_DIR, 'token-secret')));
-  return { gate: new Gate(), pool, models, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens };
+  return { gate: new Gate(), pool, models, enabledModels, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
@@ -161,6 +163,7 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
       lifecycle,
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
       readiness,
+      enabledModels: parts.enabledModels.names,
       log,
     },
   };

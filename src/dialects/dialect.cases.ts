@@ -165,7 +165,8 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
     jobs: new FakeJobs(),
     lifecycle: new FakeLifecycle(),
     writers: FAKE_WRITERS,
-    readiness: async () => ({ ready: true, model: 'base' }),
+    readiness: async () => ({ ready: true, state: 'ready', model: 'base' }),
+    enabledModels: async () => null,
     limits: { uploadBytesMax: 1024 ** 2, uploadIdleMs: 60_000 },
     log: silentLog,
   };

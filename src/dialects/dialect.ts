@@ -26,8 +26,13 @@ export interface DialectServices {
   /** Other vendors' shapes, for APIs that offer them by name. */
   writers: ResultWriters;
   limits: DialectLimits;
-  /** Whether a transcription can be served now, and by which model. */
-  readiness(): Promise<{ ready: boolean; model: string | null }>;
+  /** Whether a transcription can be served now, and by which model. `starting` becomes ready by itself. */
+  readiness(): Promise<{ ready: boolean; state: 'starting' | 'ready' | 'error'; model: string | null }>;
+  /**
+   * The models that the operator's database enables, for APIs that had one. Null where there is none: all are. Throws
+   * `model-not-ready` while it cannot be read.
+   */
+  enabledModels(): Promise<string[] | null>;
   /** For failures that come after an answer has begun; all others show in the access log. */
   log: Log;
 }
