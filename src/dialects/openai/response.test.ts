@@ -3,7 +3,7 @@ import { type Transcript, transcriptText } from '../../transcript/transcript.ts'
 import jfkJson from './fixtures/jfk.json' with { type: 'json' };
 import spanishJson from './fixtures/jfk-in-spanish.json' with { type: 'json' };
 import twiceJson from './fixtures/jfk-twice.json' with { type: 'json' };
-import { modelEntry, type ResponseOptions, tokenUsage, writeResponse } from './response.ts';
+import { modelEntry, type ResponseOptions, tokenUsage, writeResponse, writeResult } from './response.ts';
 
 // Recorded from the real engine (whisper.cpp 1.9.1, tiny).
 const jfk = jfkJson as Transcript;
@@ -234,3 +234,10 @@ test('a model has a time in whole seconds', () => {
     owned_by: 'whispergate',
   });
 });
+
+test.each(['json', 'text', 'srt', 'vtt', 'verbose_json'] as const)(
+  'a result in %s is what a request that names nothing else is answered with',
+  (format) => {
+    expect(writeResult(jfk, format)).toEqual(writeResponse(jfk, options({ format })));
+  },
+);

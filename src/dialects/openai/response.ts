@@ -4,6 +4,7 @@ import { compressionRatio } from '../../transcript/compression.ts';
 import { languageName } from '../../transcript/languages.ts';
 import { toSrt, toVtt } from '../../transcript/subtitles.ts';
 import { type Piece, type Segment, type Transcript, transcriptText, type Word } from '../../transcript/transcript.ts';
+import type { ResultFormat, WrittenResult } from '../dialect.ts';
 import type { OpenAIRequest } from './request.ts';
 import type {
   DurationUsage,
@@ -16,11 +17,6 @@ import type {
   WordObject,
 } from './schema.ts';
 
-export interface ResponseBody {
-  contentType: string;
-  body: string;
-}
-
 export type ResponseOptions = Pick<OpenAIRequest, 'format' | 'granularities' | 'logprobs'> & {
   transcription: Pick<OpenAIRequest['transcription'], 'model'>;
 };
@@ -29,7 +25,7 @@ export type ResponseOptions = Pick<OpenAIRequest, 'format' | 'granularities' | '
 const PLAIN = 'text/plain; charset=utf-8';
 const JSON_TYPE = 'application/json';
 
-export function writeResponse(transcript: Transcript, options: ResponseOptions): ResponseBody {
+export function writeResponse(transcript: Transcript, options: ResponseOptions): WrittenResult {
   switch (options.format) {
     case 'json':
       return { contentType: JSON_TYPE, body: JSON.stringify(transcriptionJson(transcript, options)) };
@@ -42,6 +38,16 @@ export function writeResponse(transcript: Transcript, options: ResponseOptions):
     case 'vtt':
       return { contentType: PLAIN, body: toVtt(transcript) };
   }
+}
+
+/** As a request that names nothing but the format is answered. */
+export function writeResult(transcript: Transcript, format: Exclude<ResultFormat, 'deepgram'>): WrittenResult {
+  return writeResponse(transcript, {
+    format,
+    granularities: { words: false, segments: true },
+    logprobs: false,
+    transcription: { model: transcript.model },
+  });
 }
 
 export function modelEntry({ id, createdAtMs }: ModelListing): ModelObject {
