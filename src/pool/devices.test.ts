@@ -10,6 +10,7 @@ const gpu = (index: number, memoryTotalMb = 8_000): Gpu => ({
   memoryTotalMb,
   memoryUsedMb: 0,
   memoryFreeMb: memoryTotalMb,
+  utilisationPercent: 0,
 });
 const machine = (of: Partial<Machine> = {}): Machine => ({
   gpus: null,
@@ -113,7 +114,15 @@ test('a GPU that shares the memory of the system has that much', () => {
 });
 
 test('the memory of a GPU is its own figures, or the system’s where it has none', () => {
-  const gpu = { index: 0, uuid: 'GPU-1', name: 'Card', memoryTotalMb: 8000, memoryUsedMb: 7000, memoryFreeMb: 900 };
+  const gpu = {
+    index: 0,
+    uuid: 'GPU-1',
+    name: 'Card',
+    memoryTotalMb: 8000,
+    memoryUsedMb: 7000,
+    memoryFreeMb: 900,
+    utilisationPercent: 0,
+  };
   expect(memoryOf(gpu, 64_000, 50_000)).toEqual({ usedMb: 7000, totalMb: 8000, freeMb: 900 });
   const shared = { ...gpu, memoryTotalMb: 0, memoryUsedMb: 0, memoryFreeMb: 0 };
   expect(memoryOf(shared, 64_000, 50_000)).toEqual({ usedMb: 14_000, totalMb: 64_000, freeMb: 50_000 });

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 
 const QUERY_TIMEOUT_MS = 10_000;
-const FIELDS = 'index,uuid,name,memory.total,memory.used,memory.free';
+const FIELDS = 'index,uuid,name,memory.total,memory.used,memory.free,utilization.gpu';
 const FIELD_COUNT = FIELDS.split(',').length;
 
 export interface Gpu {
@@ -12,6 +12,8 @@ export interface Gpu {
   memoryTotalMb: number;
   memoryUsedMb: number;
   memoryFreeMb: number;
+  /** Share of the last moment in which it ran anything: a second, or a sixth of one, by product. */
+  utilisationPercent: number;
 }
 
 /** The GPUs, or null when there is no `nvidia-smi` or it cannot reach the driver. */
@@ -32,19 +34,20 @@ export function parseGpus(csv: string): Gpu[] {
     const fields = line.split(',').map((field) => field.trim());
     // A product name may hold a comma of its own: count the figures from the end.
     const [index, uuid] = fields;
-    const [total, used, free] = fields.slice(-3).map(Number);
+    const [total, used, free, busy] = fields.slice(-4).map(Number);
     const isGpu = fields.length >= FIELD_COUNT && /^\d+$/.test(index ?? '') && /^(GPU|MIG)-/.test(uuid ?? '');
-    if (!isGpu || !uuid || total === undefined || used === undefined || free === undefined) return [];
+    if (!isGpu || !uuid) return [];
     // Unified-memory GPUs answer `[N/A]` for memory: 0 total tells `devices` to ask the operating system instead.
-    const mb = (value: number) => (Number.isFinite(value) ? value : 0);
+    const known = (value = 0) => (Number.isFinite(value) ? value : 0);
     return [
       {
         index: Number(index),
         uuid,
-        name: fields.slice(2, -3).join(', '),
-        memoryTotalMb: mb(total),
-        memoryUsedMb: mb(used),
-        memoryFreeMb: mb(free),
+        name: fields.slice(2, -4).join(', '),
+        memoryTotalMb: known(total),
+        memoryUsedMb: known(used),
+        memoryFreeMb: known(free),
+        utilisationPercent: known(busy),
       },
     ];
   });

@@ -327,7 +327,7 @@ describe('an engine that fails', () => {
   test('for want of memory while it loads says how much it needs and how much there is', async () => {
     const bin = join(bench.directory, 'bin');
     await mkdir(bin);
-    await writeFile(join(bin, 'nvidia-smi'), '#!/bin/sh\necho "0, GPU-1, Card, 8192, 7892, 300"\n', { mode: 0o755 });
+    await writeFile(join(bin, 'nvidia-smi'), '#!/bin/sh\necho "0, GPU-1, Card, 8192, 7892, 300, 0"\n', { mode: 0o755 });
     const memoryFile = join(bench.directory, 'memory');
     await writeFile(memoryFile, '300');
     const knobs = { PACED_MEMORY_FILE: memoryFile, PACED_MEMORY_MB: '500', PATH: `${bin}:${process.env.PATH}` };
