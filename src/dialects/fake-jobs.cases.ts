@@ -36,8 +36,10 @@ export class FakeJobs implements Jobs {
     const { source, idempotencyKey, ...rest } = given;
     if ('release' in source) await source.release();
     this.onAccept();
+    const scopeOf = ({ dialect, transcription }: NewJob) => `${dialect} ${transcription.caller}`;
     const known = this.accepted.find(
-      (other) => idempotencyKey !== null && other.dialect === given.dialect && other.idempotencyKey === idempotencyKey,
+      (other) =>
+        idempotencyKey !== null && other.idempotencyKey === idempotencyKey && scopeOf(other) === scopeOf(given),
     );
     if (known) return { job: this.#known(known.dialect, known.id), isRepeat: true };
     const waiting = [...this.#jobs.values()].filter(({ status }) => status === 'queued').length;

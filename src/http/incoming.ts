@@ -16,7 +16,7 @@ export function incomingBody({ env, req }: Context<HttpEnvironment>): Readable {
 
 /** One name for all requests of one client: its key, or where there are none its address. Not the key itself: it is logged. */
 export function callerOf({ env, req }: Context<HttpEnvironment>): string {
-  const credential = req.header('authorization') ?? '';
+  const credential = req.header('authorization') ?? req.header('x-api-key') ?? '';
   const address = env?.incoming?.socket.remoteAddress ?? '';
   return hash('sha256', `${credential} ${address}`).slice(0, 16);
 }

@@ -1,7 +1,7 @@
 // How clients of this API say who they are: `Authorization: Bearer KEY`, `Authorization: Token KEY`, or `X-API-Key: KEY`.
 import type { KeyRing } from '../../http/auth.ts';
 
-export function presentedKey(headers: Headers): string | undefined {
+function presentedKey(headers: Headers): string | undefined {
   const [, key] = /^(?:bearer|token)\s+(\S+)\s*$/i.exec(headers.get('authorization') ?? '') ?? [];
   return key ?? headers.get('x-api-key')?.trim();
 }

@@ -1,6 +1,6 @@
 // The gateway's own API: jobs that are answered later, and the models in memory. Owns what a client of it can see. How a
 // job comes to its end is src/jobs' business.
-import { hash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
@@ -12,7 +12,7 @@ import { lastEventId } from '../../http/sse.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
-import { authenticate, hasOwnKey, presentedKey } from './credentials.ts';
+import { authenticate, hasOwnKey } from './credentials.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { requireReady } from './model-ready.ts';
@@ -120,8 +120,7 @@ function addJobRoutes(
     const job = findJob(context, services);
     const [transcript] = jobs.transcripts(NAME, job.id) ?? [];
     if (!transcript) return context.json({ error: describeLack(job) }, 409);
-    const sha256 = 'sha256' in job.source ? job.source.sha256 : '';
-    const details = { requestId: job.id, sha256, createdAtMs: job.createdAtMs };
+    const details = { requestId: job.id, sha256: job.source.sha256 ?? '', createdAtMs: job.createdAtMs };
     const { contentType, body } = await writers[format](transcript, details);
     return context.body(body, 200, { 'content-type': contentType });
   });
@@ -160,15 +159,12 @@ async function answerUpload(
   }
 }
 
-/** Callers choose them without knowing of each other, so each has those of its own; the key to this API is not kept. */
+/** Callers choose it without knowing of each other: it is looked for among the jobs of one caller. */
 function readIdempotencyKey(headers: Headers): string | null {
-  const key = headers.get('idempotency-key')?.trim();
-  if (!key) return null;
-  if (key.length > IDEMPOTENCY_KEY_CHARACTERS_MAX) {
-    const message = `The Idempotency-Key is longer than ${IDEMPOTENCY_KEY_CHARACTERS_MAX} characters.`;
-    throw new GatewayError('field-invalid', message, { field: 'idempotency-key' });
-  }
-  return `${hash('sha256', presentedKey(headers) ?? '').slice(0, 16)} ${key}`;
+  const key = headers.get('idempotency-key')?.trim() ?? '';
+  if (key.length <= IDEMPOTENCY_KEY_CHARACTERS_MAX) return key || null;
+  const message = `The Idempotency-Key is longer than ${IDEMPOTENCY_KEY_CHARACTERS_MAX} characters.`;
+  throw new GatewayError('field-invalid', message, { field: 'idempotency-key' });
 }
 
 function findJob(context: RequestContext, { jobs }: DialectServices): Job {
