@@ -25,7 +25,6 @@ const app = createApp({
     },
     keys: { check: unused },
     tokens: { mint: unused, check: unused },
-    callbacks: { check: unused, accept: unused, serve: () => {} },
     jobs: {
       checkWebhook: unused,
       accept: unused,

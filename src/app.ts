@@ -28,17 +28,19 @@ import { keptSecret } from './http/kept-secret.ts';
 import { requestId } from './http/request-id.ts';
 import { createTemporaryTokens } from './http/temporary-token.ts';
 import { createIngest } from './ingest/ingest.ts';
-import { CallbackQueue } from './jobs/callbacks.ts';
+import { createJobs } from './jobs/jobs.ts';
 import { systemClock } from './lib/clock.ts';
 import { lockDirectory } from './lib/directory-lock.ts';
 import { Gate } from './lib/gate.ts';
 import { createLog, type Log } from './lib/log.ts';
+import { CATALOGUE } from './models/catalogue.ts';
 import { createEnabledModels } from './models/enabled-models.ts';
 import { createModelStore } from './models/store.ts';
 import { createPool } from './pool/pool.ts';
 import { createLifecycle } from './schedule/lifecycle.ts';
 import { Scheduler } from './schedule/scheduler.ts';
 import { createTranscriber } from './transcribe/recorded.ts';
+import type { TranscriptEvent } from './transcript/event.ts';
 import { createOutbox } from './webhooks/outbox.ts';
 
 /** Connections kept open longer than any client's own keep-alive, so that it is never us who close under a request. */
@@ -57,9 +59,9 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   const log = createLog(settings.LOG_LEVEL);
   const unlock = await lockDirectory(settings.DATA_DIR);
   const parts = await buildParts({ settings, environment }, log);
-  const { gate, pool, models, scheduler, callbacks } = parts;
+  const { gate, pool, models, scheduler, jobs } = parts;
   const app = createApp(wireServices(parts, settings, await readVersion(), log));
-  await callbacks.resume();
+  jobs.resume();
   const { server, url } = await listen(app, settings.HOST, settings.PORT);
 
   const model = await models.defaultInstalled();
@@ -74,7 +76,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
     async stop() {
       log.info('stopping');
       const closed = new Promise((resolve) => server.close(resolve));
-      await callbacks.close();
+      await jobs.stop();
       // First the work goes on to its end with everything it needs; only what is late is then ended.
       await gate.close(settings.SHUTDOWN_SECONDS * 1000, systemClock);
       await scheduler.shutdown(0);
@@ -84,6 +86,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
       clearTimeout(cut);
       await Promise.all([pool.stopAll(), parts.ingest.close(), models.close(), parts.enabledModels.close()]);
       await Promise.all([parts.cache.close(), parts.outbox.close()]);
+      jobs.close();
       await unlock();
       log.info('stopped');
     },
@@ -121,13 +124,23 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
-  const callbacks = new CallbackQueue({ settings, directory: folder('callbacks'), outbox, log, clock });
+  const gate = new Gate();
+  const inFlight = new InFlight<TranscriptEvent>();
+  const transcriber = createTranscriber({ gate, ingest, models, cache, inFlight, scheduler, engine: pool.engine });
+  const jobs = createJobs({
+    ...{ settings, directory: folder('jobs'), transcriber, outbox, log, clock },
+    agingMs: settings.SCHEDULE_AGING_SECONDS * 1000,
+    rankOf: async (name) => {
+      const { servedBy } = (await models.find(name)) ?? {};
+      return servedBy === undefined ? 0 : (settings.MODEL_RANKS.get(servedBy) ?? CATALOGUE.get(servedBy)?.rank ?? 0);
+    },
+  });
   const tokens = createTemporaryTokens(settings.API_KEYS, await keptSecret(join(settings.DATA_DIR, 'token-secret')));
-  return { gate: new Gate(), pool, models, enabledModels, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens };
+  return { gate, pool, models, enabledModels, scheduler, lifecycle, cache, ingest, outbox, transcriber, jobs, tokens };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { gate, pool, models, scheduler, lifecycle, cache, ingest, outbox, callbacks, tokens } = parts;
+  const { models, scheduler, lifecycle, outbox, transcriber, jobs, tokens } = parts;
   const readiness = async () => {
     const model = await models.defaultInstalled();
     return describeReadiness({
@@ -141,24 +154,12 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
     log,
     version,
     readiness,
-    callbacks: () =>
-      describeCallbacks(
-        { ...callbacks.status(), failures: callbacks.failed() },
-        { ...outbox.status(), failures: outbox.failed() },
-      ),
+    callbacks: () => describeCallbacks(jobs.webhookStatus(), { ...outbox.status(), failures: outbox.failed() }),
     dialects: {
-      transcriber: createTranscriber({
-        gate,
-        ingest,
-        models,
-        cache,
-        inFlight: new InFlight(),
-        scheduler,
-        engine: pool.engine,
-      }),
+      transcriber,
       keys: createKeyRing(settings.API_KEYS),
       tokens,
-      callbacks,
+      jobs,
       ...notWiredYet,
       lifecycle,
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
@@ -170,7 +171,7 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
 }
 
 // biome-ignore lint: replaced by the real parts in the next steps
-const notWiredYet = { jobs: {}, writers: {} } as any;
+const notWiredYet = { writers: {} } as any;
 
 export interface AppServices {
   log: Log;

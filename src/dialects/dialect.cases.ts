@@ -9,7 +9,6 @@ import { createKeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import { requestId } from '../http/request-id.ts';
 import { createTemporaryTokens, type TemporaryTokens } from '../http/temporary-token.ts';
-import type { Answerer, CallbackRequest, Callbacks } from '../jobs/callbacks.ts';
 import { settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ModelListing, Run, Transcriber } from '../transcribe/recorded.ts';
@@ -101,26 +100,6 @@ export class FakeTranscriber implements Transcriber {
   }
 }
 
-/** Callbacks that nobody works on: what was accepted stays where a test can see it. */
-export class FakeCallbacks implements Callbacks {
-  readonly accepted: CallbackRequest[] = [];
-  readonly answerers = new Map<string, Answerer>();
-  refusal: GatewayError | undefined;
-
-  check(): void {
-    if (this.refusal) throw this.refusal;
-  }
-
-  async accept(request: CallbackRequest): Promise<void> {
-    if ('release' in request.source) await request.source.release();
-    this.accepted.push(request);
-  }
-
-  serve(dialect: string, answerer: Answerer): void {
-    this.answerers.set(dialect, answerer);
-  }
-}
-
 export const listingOf = (id: string, servedBy = id, rest: Partial<ModelListing> = {}): ModelListing => ({
   id,
   installed: true,
@@ -151,7 +130,6 @@ export function eventsUntilAborted(...first: TranscriptEvent[]) {
 }
 
 export interface FakeServices extends DialectServices {
-  callbacks: FakeCallbacks;
   jobs: FakeJobs;
   lifecycle: FakeLifecycle;
 }
@@ -161,7 +139,6 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
     transcriber,
     keys: createKeyRing(keys),
     tokens: tokensOf(keys),
-    callbacks: new FakeCallbacks(),
     jobs: new FakeJobs(),
     lifecycle: new FakeLifecycle(),
     writers: FAKE_WRITERS,

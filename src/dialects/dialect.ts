@@ -5,7 +5,6 @@ import type { GatewayError } from '../errors.ts';
 import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
 import type { TemporaryTokens } from '../http/temporary-token.ts';
-import type { Callbacks } from '../jobs/callbacks.ts';
 import type { Jobs } from '../jobs/job.ts';
 import type { Log } from '../lib/log.ts';
 import type { ModelLifecycle } from '../schedule/lifecycle.ts';
@@ -20,7 +19,6 @@ export interface DialectServices {
   transcriber: Transcriber;
   keys: KeyRing;
   tokens: TemporaryTokens;
-  callbacks: Callbacks;
   jobs: Jobs;
   lifecycle: ModelLifecycle;
   /** Other vendors' shapes, for APIs that offer them by name. */

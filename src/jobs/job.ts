@@ -52,7 +52,8 @@ export interface Delivery {
 
 export interface Job extends Omit<NewJob, 'source' | 'idempotencyKey'> {
   status: JobStatus;
-  source: { url: string } | { sha256: string; bytes: number };
+  /** What a URL held is known once it has been fetched. */
+  source: { url: string; sha256?: string } | { sha256: string; bytes: number };
   /** The model that made the transcript, by our name; null until it is done. */
   model: string | null;
   /** Likewise. */

@@ -37,6 +37,7 @@ const INSERT = `INSERT INTO messages
   (id, url, host, method, body, bytes, retry_delays_ms, attempts, created_at_ms, due_at_ms)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8)`;
 const KNOWS = 'SELECT 1 FROM messages WHERE id = ?';
+const FIND = 'SELECT failed_at_ms, reason FROM messages WHERE id = ?';
 const NEXT = `SELECT * FROM messages WHERE failed_at_ms IS NULL AND due_at_ms <= ?
   AND host NOT IN (SELECT value FROM json_each(?)) AND id NOT IN (SELECT value FROM json_each(?))
   ORDER BY due_at_ms LIMIT 1`;
@@ -112,6 +113,14 @@ export class MessageTable {
     const delays = JSON.stringify(retryDelaysMs);
     this.#run(INSERT, id, url, host, method, body, body.length, delays, Math.round(nowMs));
     return true;
+  }
+
+  find(id: string): { failure: { atMs: number; error: string } | null } | undefined {
+    const row = this.#get(FIND, id);
+    if (!row) return undefined;
+    return {
+      failure: row.failed_at_ms === null ? null : { atMs: Number(row.failed_at_ms), error: String(row.reason) },
+    };
   }
 
   /** The message that has been due longest, or undefined. */

@@ -22,6 +22,17 @@ const FAILED_LISTED_MAX = 100;
 export interface Enqueued extends Delivery {
   /** The waits between attempts, one per retry. Left out: WEBHOOK_RETRIES_MAX times WEBHOOK_RETRY_SECONDS. */
   retryDelaysMs?: readonly number[];
+  /** Further waits before those. */
+  quickRetriesMs?: readonly number[];
+}
+
+/** The end of a message: confirmed, or given up. */
+export interface Outcome {
+  id: string;
+  /** Wall time. */
+  atMs: number;
+  /** Null when a receiver confirmed it. */
+  error: string | null;
 }
 
 export interface OutboxStatus {
@@ -40,6 +51,10 @@ export interface Outbox {
    * `queue-full` and `disk-full`.
    */
   enqueue(message: Enqueued): void;
+  /** A message that is kept, and how it ended where it was given up. One that was confirmed is not kept. */
+  find(id: string): { failure: Omit<Outcome, 'id'> | null } | undefined;
+  /** Calls `observer` after each outcome is on disk, and again until it does not throw. A crash between the two leaves it uncalled. */
+  observe(observer: (outcome: Outcome) => void): void;
   status(): OutboxStatus;
   /** The latest that were given up; their URLs without credentials and query. */
   failed(): FailedMessage[];
@@ -80,6 +95,7 @@ class DurableOutbox implements Outbox {
   readonly #underWay = new Map<string, { host: string; done: Promise<void> }>();
   readonly #ending = new AbortController();
   #isClosing = false;
+  #observer: (outcome: Outcome) => void = () => {};
   #cancelWake = () => {};
 
   constructor({ settings, directory, log, clock, send, epochMs = Date.now }: OutboxParts) {
@@ -98,11 +114,20 @@ class DurableOutbox implements Outbox {
     this.#guard.check(url);
   }
 
-  enqueue({ id, url, method, body, retryDelaysMs = this.#usualDelaysMs() }: Enqueued): void {
+  find(id: string): { failure: Omit<Outcome, 'id'> | null } | undefined {
+    return this.#table.find(id);
+  }
+
+  observe(observer: (outcome: Outcome) => void): void {
+    this.#observer = observer;
+  }
+
+  enqueue({ id, url, method, body, quickRetriesMs = [], ...given }: Enqueued): void {
+    const slowRetriesMs = given.retryDelaysMs ?? this.#usualDelaysMs();
+    const retryDelaysMs = [...quickRetriesMs, ...slowRetriesMs];
     assert(/^[\w.-]{1,128}$/.test(id), 'an id is sent as a header');
-    assert(
-      retryDelaysMs.length <= RETRIES_MAX && retryDelaysMs.every((delayMs) => delayMs >= 0 && delayMs <= WAIT_MS_MAX),
-    );
+    assert([quickRetriesMs, slowRetriesMs].every(({ length }) => length <= RETRIES_MAX));
+    assert(retryDelaysMs.every((delayMs) => delayMs >= 0 && delayMs <= WAIT_MS_MAX));
     if (this.#isClosing) throw new GatewayError('shutting-down', 'The server is shutting down.');
     const { host } = this.#guard.check(url).url;
     if (body.length > this.#settings.WEBHOOK_BODY_BYTES_MAX) {
@@ -208,25 +233,35 @@ class DurableOutbox implements Outbox {
       await this.#send(message, this.#ending.signal);
     } catch (error) {
       if (this.#ending.signal.aborted) return; // no attempt of its own; made again after the next start
-      await this.#persist(() => this.#noteFailure(message, error));
+      let reason: string | undefined;
+      await this.#persist(() => (reason = this.#noteFailure(message, error)));
+      if (reason !== undefined) await this.#tell(id, reason);
       return;
     }
     await this.#persist(() => this.#table.delete(id));
     this.#log.info({ id, host, attempts: message.attempts + 1 }, 'webhook delivered');
+    await this.#tell(id, null);
   }
 
-  #noteFailure({ id, host, attempts, retryDelaysMs }: Message, error: unknown): void {
+  async #tell(id: string, error: string | null): Promise<void> {
+    const outcome = { id, atMs: this.#nowMs(), error };
+    await this.#persist(() => this.#observer(outcome));
+  }
+
+  /** The reason, when it was the last attempt. */
+  #noteFailure({ id, host, attempts, retryDelaysMs }: Message, error: unknown): string | undefined {
     const reason = error instanceof GatewayError ? error.message : `Unexpected: ${(error as Error).message}`;
     const delayMs = retryDelaysMs[attempts];
     if (delayMs === undefined) {
       this.#table.fail(id, this.#nowMs(), reason);
       this.#log.error({ id, host, attempts: attempts + 1, err: error }, 'webhook given up');
-      return;
+      return reason;
     }
     const askedMs = error instanceof GatewayError ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
     const waitMs = Math.max(delayMs, Math.min(askedMs, WAIT_MS_MAX));
     this.#table.postpone(id, this.#nowMs() + waitMs, reason);
     this.#log.warn({ id, host, attempts: attempts + 1, retryMs: waitMs, err: error }, 'webhook failed, to be retried');
+    return undefined;
   }
 
   /** A disk that fails must not make a receiver get its message over and over: the change is tried again, not the delivery. */

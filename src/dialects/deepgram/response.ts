@@ -31,7 +31,11 @@ export interface AnswerDetails {
 }
 
 /** One transcript, or one for each channel. */
-export function writeResponse(transcripts: Transcript[], request: DeepgramRequest, details: AnswerDetails): string {
+export function writeResponse(
+  transcripts: readonly Transcript[],
+  request: DeepgramRequest,
+  details: AnswerDetails,
+): string {
   const formatted = transcripts.map((transcript) => formatTranscript(transcript, request.formatting));
   const channels = transcripts.map((transcript, index) =>
     writeChannel(transcript, formatted[index] as Formatted, request),
@@ -66,7 +70,7 @@ function modelEntry({ servedBy, createdAtMs, uuid, languages }: ModelListing): M
 }
 
 function writeMetadata(
-  transcripts: Transcript[],
+  transcripts: readonly Transcript[],
   formatted: Formatted[],
   request: DeepgramRequest,
   { requestId, sha256, createdAtMs, model }: AnswerDetails,
@@ -199,7 +203,11 @@ const PARAMETERS: Record<keyof FormattingOptions, string> = {
 };
 
 /** Each once, though several channels may have the same to say. */
-function collectWarnings(transcripts: Transcript[], formatted: Formatted[], request: DeepgramRequest): Warning[] {
+function collectWarnings(
+  transcripts: readonly Transcript[],
+  formatted: Formatted[],
+  request: DeepgramRequest,
+): Warning[] {
   const all = [
     ...request.warnings,
     ...transcripts.flatMap((transcript) => omissions(transcript).map((message) => warn('transcript', message))),

@@ -10,7 +10,6 @@ import type { Transcript } from '../../transcript/transcript.ts';
 import {
   eventsOf,
   eventsUntilAborted,
-  FakeCallbacks,
   FakeTranscriber,
   fakeServices,
   KNOWN_KEY,
@@ -19,6 +18,7 @@ import {
   tokensOf,
 } from '../dialect.cases.ts';
 import type { DialectServices } from '../dialect.ts';
+import { FakeJobs } from '../fake-jobs.cases.ts';
 import jfk from './fixtures/jfk.json' with { type: 'json' };
 import left from './fixtures/stereo-left.json' with { type: 'json' };
 import { createDeepgramDialect } from './routes.ts';
@@ -27,11 +27,11 @@ const AUDIO = 'not looked at here';
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 let transcriber: FakeTranscriber;
-let callbacks: FakeCallbacks;
+let jobs: FakeJobs;
 let app: Hono<HttpEnvironment>;
 
 function build(keys: string[] = [], rest: Partial<DialectServices> = {}): Hono<HttpEnvironment> {
-  return serve(createDeepgramDialect({ ...fakeServices(transcriber, { keys }), callbacks, ...rest }));
+  return serve(createDeepgramDialect({ ...fakeServices(transcriber, { keys }), jobs, ...rest }));
 }
 
 beforeEach(() => {
@@ -42,7 +42,7 @@ beforeEach(() => {
     listingOf('tiny.en', 'tiny.en', { languages: ['en'] }),
     listingOf('large-v3', 'large-v3', { installed: false }),
   ];
-  callbacks = new FakeCallbacks();
+  jobs = new FakeJobs();
   app = build();
   return () => {
     expect(transcriber.recordingsHeld, 'recordings not released').toBe(0);
@@ -352,8 +352,7 @@ test('a transcript whose model has another name by now is still served', async (
 });
 
 describe('a callback', () => {
-  const answerer = () => callbacks.answerers.get('deepgram') ?? expect.fail('nobody answers');
-  const signal = new AbortController().signal;
+  const renderer = () => jobs.renderers.get('deepgram') ?? expect.fail('nobody answers');
 
   test('is accepted with nothing but an id, and answered later as it would have been', async () => {
     const response = await listen('punctuate=true&callback=https://me:secret@example.com/x&callback_method=Put');
@@ -361,32 +360,56 @@ describe('a callback', () => {
     const body = (await response.json()) as { request_id: string };
     expect(body).toEqual({ request_id: response.headers.get('dg-request-id') });
     expect(transcriber.requests).toEqual([]);
-    const [accepted] = callbacks.accepted;
+    const [accepted] = jobs.accepted;
     expect(accepted).toMatchObject({
       id: body.request_id,
       dialect: 'deepgram',
-      callback: { url: 'https://me:secret@example.com/x', method: 'PUT' },
+      webhook: { url: 'https://me:secret@example.com/x', method: 'PUT' },
       source: { bytes: AUDIO.length },
+      transcription: { model: 'default', options: { language: 'en' }, cache: 'use' },
+      eachChannel: false,
+      idempotencyKey: null,
     });
 
     // As after a restart: what was kept has been JSON.
-    const request = JSON.parse(JSON.stringify(accepted?.request));
-    const source = await transcriber.receive(Readable.from([AUDIO]), signal);
-    const answer = JSON.parse(await answerer().answer({ id: body.request_id, request, source }, signal));
-    expect(answer.metadata).toMatchObject({ request_id: body.request_id, channels: 1 });
+    const { details, ...job } = jobs.finish(body.request_id, jfk as Transcript);
+    const kept = { ...job, details: JSON.parse(JSON.stringify(details)) };
+    const answer = JSON.parse(await renderer().document(kept, [jfk as Transcript]));
+    const sha256 = createHash('sha256').update(AUDIO).digest('hex');
+    const created = new Date(job.endedAtMs ?? 0).toISOString();
+    expect(answer.metadata).toMatchObject({ request_id: body.request_id, channels: 1, sha256, created });
     expect(answer.results.channels[0].alternatives[0].transcript).toMatch(/^And so, my/);
+  });
+
+  test('has a turn of its caller’s, and its wish about the cache', async () => {
+    const headers = { 'content-type': 'audio/wav', 'cache-control': 'no-store' };
+    await listen('callback=http://example.com/', { headers });
+    expect(jobs.accepted[0]?.transcription).toMatchObject({
+      cache: 'bypass',
+      caller: expect.stringMatching(/^.{16}$/),
+    });
+  });
+
+  test('of several channels is answered with all of them', async () => {
+    const { request_id } = (await (await listen('multichannel=true&callback=http://example.com/')).json()) as {
+      request_id: string;
+    };
+    expect(jobs.accepted).toMatchObject([{ eachChannel: true }]);
+    const transcripts = [left, jfk] as Transcript[];
+    const answer = JSON.parse(await renderer().document(jobs.finish(request_id, ...transcripts), transcripts));
+    expect(answer.metadata.channels).toBe(2);
   });
 
   test('for a URL leaves the fetching for later', async () => {
     expect((await json('{"url":"https://media/a.wav"}', 'callback=http://example.com/')).status).toBe(200);
-    expect(callbacks.accepted).toMatchObject([
-      { source: { url: 'https://media/a.wav' }, callback: { url: 'http://example.com/', method: 'POST' } },
+    expect(jobs.accepted).toMatchObject([
+      { source: { url: 'https://media/a.wav' }, webhook: { url: 'http://example.com/', method: 'POST' } },
     ]);
     expect(transcriber.uploads).toEqual([]);
   });
 
   test('to where we may not go is refused before the recording is read', async () => {
-    callbacks.refusal = new GatewayError('url-forbidden', 'No.');
+    jobs.refusal = new GatewayError('url-forbidden', 'No.');
     const response = await listen('callback=http://10.0.0.1/');
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ err_msg: 'Invalid query string.' });
@@ -395,15 +418,16 @@ describe('a callback', () => {
 
   test('of a request that is wrong in itself is refused at once', async () => {
     expect((await listen('callback=http://example.com/&model=nova-99')).status).toBe(403);
-    expect(callbacks.accepted).toEqual([]);
+    expect(jobs.accepted).toEqual([]);
   });
 
-  test('hears of a failure in the vendor’s words', () => {
-    const failure = answerer().renderFailure(new GatewayError('audio-undecodable', 'No.'), 'the-id');
-    expect(JSON.parse(failure)).toEqual({
+  test('hears of a failure in the vendor’s words', async () => {
+    const { request_id } = (await (await listen('callback=http://example.com/')).json()) as { request_id: string };
+    const failed = jobs.fail(request_id, new GatewayError('audio-undecodable', 'No.'));
+    expect(JSON.parse(await renderer().document(failed, []))).toEqual({
       err_code: 'Bad Request',
       err_msg: 'Bad Request: failed to process audio: corrupt or unsupported data',
-      request_id: 'the-id',
+      request_id,
     });
   });
 });
@@ -505,10 +529,10 @@ describe('a handshake', () => {
 
 describe('status', () => {
   test.each([
-    [{ ready: true, model: 'base' }, 'Healthy', 'Connected'],
-    [{ ready: false, model: 'base' }, 'Initializing', 'Disconnected'],
-    [{ ready: false, model: null }, 'Critical', 'Disconnected'],
-  ])('%j is %s', async (readiness, health, connection) => {
+    [{ ready: true, state: 'ready', model: 'base' }, 'Healthy', 'Connected'],
+    [{ ready: false, state: 'starting', model: 'base' }, 'Initializing', 'Disconnected'],
+    [{ ready: false, state: 'error', model: null }, 'Critical', 'Disconnected'],
+  ] as const)('%j is %s', async (readiness, health, connection) => {
     app = build([KNOWN_KEY], { readiness: async () => readiness });
     expect(await (await app.request('/v1/status')).json()).toEqual({
       system_health: health,

@@ -12,8 +12,9 @@ import { readCachePolicy } from '../../http/cache-control.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { isJson, readJson } from '../../http/json-body.ts';
-import type { Source } from '../../jobs/callbacks.ts';
-import { finalTranscript, type Run } from '../../transcribe/recorded.ts';
+import type { Job, Source } from '../../jobs/job.ts';
+import { finalTranscript, type Run, type Transcriber } from '../../transcribe/recorded.ts';
+import type { Transcript } from '../../transcript/transcript.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { authenticate, isDeepgramCredential } from './credentials.ts';
 import { describeRoutes } from './description.ts';
@@ -22,7 +23,7 @@ import { findModel } from './model-names.ts';
 import { invalidQuery, readQuery } from './query.ts';
 import { type DeepgramRequest, readRequest } from './request.ts';
 import { requestUuid } from './request-uuid.ts';
-import { modelBodies, writeResponse } from './response.ts';
+import { type AnswerDetails, modelBodies, writeResponse } from './response.ts';
 import { grantBody, listenUrl, type SystemStatus } from './schema.ts';
 
 type RequestContext = Context<HttpEnvironment>;
@@ -51,14 +52,9 @@ export function createDeepgramDialect(services: DialectServices): Dialect {
     const { status, headers, body } = renderError(error, context.req.raw, context.var.requestId);
     return context.json(body, status as ContentfulStatusCode, headers);
   });
-  services.callbacks.serve(NAME, {
-    async answer({ id, request, source }, signal) {
-      const { query, cacheControl } = keptRequest.parse(request);
-      const cache = readCachePolicy(cacheControl);
-      const asked = await readRequest(readQuery(new URLSearchParams(query)), cache, services.transcriber.models);
-      return (await transcribe(source, asked, id, services, signal)).body;
-    },
-    renderFailure: (error, id) => JSON.stringify(renderError(error, CALLBACK_REQUEST, id).body),
+  services.jobs.serve(NAME, {
+    document: (job, transcripts) =>
+      job.status === 'done' ? writeCallback(job, transcripts, services) : writeFailure(job),
   });
   return {
     name: NAME,
@@ -117,10 +113,27 @@ function addAccountRoutes(routes: OpenAPIHono<HttpEnvironment>, services: Dialec
   });
 }
 
-/** A request with a callback is kept as it was asked, and read anew when its turn comes. */
+/** A request with a callback is kept as it was asked, and read anew when its answer is written. */
 const keptRequest = z.object({ query: z.string(), cacheControl: z.string().nullable() });
 type KeptRequest = z.infer<typeof keptRequest>;
 const CALLBACK_REQUEST = new Request('http://callback/v1/listen', { method: 'POST' });
+
+async function writeCallback(
+  { id, details, source, endedAtMs, createdAtMs }: Job,
+  transcripts: readonly Transcript[],
+  { transcriber }: DialectServices,
+): Promise<string> {
+  const { query, cacheControl } = keptRequest.parse(details);
+  const cache = readCachePolicy(cacheControl);
+  const request = await readRequest(readQuery(new URLSearchParams(query)), cache, transcriber.models);
+  const answered = { requestId: id, sha256: source.sha256 ?? '', createdAtMs: endedAtMs ?? createdAtMs };
+  return writeAnswer(transcripts, request, answered, transcriber);
+}
+
+function writeFailure({ id, error }: Job): string {
+  const failure = error ?? new GatewayError('internal', 'The request was given up.');
+  return JSON.stringify(renderError(failure, CALLBACK_REQUEST, id).body);
+}
 
 const nameRequest = createMiddleware<HttpEnvironment>(async (context, next) => {
   context.header('dg-request-id', requestUuid(context.var.requestId));
@@ -135,12 +148,16 @@ async function answerListen(context: RequestContext, services: DialectServices):
   const cacheControl = headers.get('cache-control');
   try {
     const { request, source } = await receive(context, query, services);
+    request.transcription.caller = callerOf(context);
     if (request.callback) {
-      const kept: KeptRequest = { query: query.toString(), cacheControl };
-      await services.callbacks.accept({ id, dialect: NAME, callback: request.callback, request: kept, source });
+      const details: KeptRequest = { query: query.toString(), cacheControl };
+      const { callback: webhook, transcription, isMultichannel: eachChannel } = request;
+      await services.jobs.accept({
+        ...{ id, dialect: NAME, source, filename: null, transcription, eachChannel },
+        ...{ webhook, details, idempotencyKey: null },
+      });
       return context.json({ request_id: id });
     }
-    request.transcription.caller = callerOf(context);
     const { cache, body } = await transcribe(source, request, id, services, signal);
     return context.body(body, 200, { 'content-type': 'application/json', 'x-cache': cache });
   } catch (thrown) {
@@ -153,7 +170,7 @@ async function answerListen(context: RequestContext, services: DialectServices):
 async function receive(
   context: RequestContext,
   query: URLSearchParams,
-  { transcriber, callbacks, limits }: DialectServices,
+  { transcriber, jobs, limits }: DialectServices,
 ): Promise<{ request: DeepgramRequest; source: Source }> {
   const { headers, signal } = context.req.raw;
   const body = incomingBody(context);
@@ -161,7 +178,7 @@ async function receive(
   return readWithin(body, headers, options, async () => {
     const cache = readCachePolicy(headers.get('cache-control'));
     const request = await readRequest(readQuery(query), cache, transcriber.models);
-    if (request.callback) checkCallback(request.callback.url, callbacks);
+    if (request.callback) checkCallback(request.callback.url, jobs);
     const source = isJson(headers)
       ? { url: judge(await readJson(body, options), listenUrl).url }
       : await takeBody(body, options, (stream) => transcriber.receive(stream, signal));
@@ -169,9 +186,9 @@ async function receive(
   });
 }
 
-function checkCallback(url: string, callbacks: DialectServices['callbacks']): void {
+function checkCallback(url: string, jobs: DialectServices['jobs']): void {
   try {
-    callbacks.check(url);
+    jobs.checkWebhook(url);
   } catch (error) {
     throw invalidQuery('callback', (error as Error).message);
   }
@@ -193,15 +210,25 @@ async function transcribe(
       ? await transcriber.transcribeChannels(recording, transcription, either)
       : [await transcriber.transcribe(recording, transcription, either)];
     const transcripts = await Promise.all(runs.map(finalTranscript));
-    const served = await transcriber.models.find(transcripts[0]?.model ?? transcription.model);
-    // A file may have been renamed since its transcript was kept.
-    const model = served ?? (await findModel(transcription.model, transcriber.models));
-    const details = { requestId, sha256: recording.sha256, createdAtMs: Date.now(), model };
-    return { cache: cacheOf(runs), body: writeResponse(transcripts, request, details) };
+    const answered = { requestId, sha256: recording.sha256, createdAtMs: Date.now() };
+    return { cache: cacheOf(runs), body: await writeAnswer(transcripts, request, answered, transcriber) };
   } catch (error) {
     failure.abort(error); // one channel that fails leaves the others to nobody
     throw error;
   }
+}
+
+async function writeAnswer(
+  transcripts: readonly Transcript[],
+  request: DeepgramRequest,
+  answered: Omit<AnswerDetails, 'model'>,
+  { models }: Pick<Transcriber, 'models'>,
+): Promise<string> {
+  const asked = request.transcription.model;
+  const served = await models.find(transcripts[0]?.model ?? asked);
+  // A file may have been renamed since its transcript was kept.
+  const model = served ?? (await findModel(asked, models));
+  return writeResponse(transcripts, request, { ...answered, model });
 }
 
 /** Of several channels, the one that took most. */

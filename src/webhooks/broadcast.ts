@@ -1,0 +1,26 @@
+// Sends the same news to every URL that wants it, through the outbox: each is a message of its own, confirmed and repeated by
+// itself. What the news say, and who wants them, is the caller's business.
+import { randomUUID } from 'node:crypto';
+import type { Log } from '../lib/log.ts';
+import { type Outbox, withoutSecrets } from './outbox.ts';
+
+export interface BroadcastParts {
+  /** Asked anew for each body. */
+  urls(): string[];
+  outbox: Pick<Outbox, 'enqueue'>;
+  log: Log;
+}
+
+/** Ends with `news`. What the outbox does not take is logged and not tried again: the next news are newer. */
+export async function broadcast(news: AsyncIterable<string>, { urls, outbox, log }: BroadcastParts): Promise<void> {
+  for await (const text of news) {
+    const body = Buffer.from(text);
+    for (const url of urls()) {
+      try {
+        outbox.enqueue({ id: `news_${randomUUID()}`, url, method: 'POST', body });
+      } catch (error) {
+        log.warn({ err: error, url: withoutSecrets(url) }, 'news could not be sent');
+      }
+    }
+  }
+}
