@@ -1,6 +1,7 @@
 // Sends the same news to every URL that wants it, through the outbox: each is a message of its own, confirmed and repeated by
 // itself. What the news say, and who wants them, is the caller's business.
 import { randomUUID } from 'node:crypto';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import type { Log } from '../lib/log.ts';
 import { type Outbox, withoutSecrets } from './outbox.ts';
 
@@ -16,6 +17,8 @@ export async function broadcast(news: AsyncIterable<string>, { urls, outbox, log
   for await (const text of news) {
     const body = Buffer.from(text);
     for (const url of urls()) {
+      // Each is written to the disk before the next, and there may be hundreds.
+      await otherWork();
       try {
         outbox.enqueue({ id: `news_${randomUUID()}`, url, method: 'POST', body });
       } catch (error) {
