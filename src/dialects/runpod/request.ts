@@ -1,0 +1,93 @@
+// The JSON of `/run` and `/runsync` → the job to be accepted. What its audio is shows when its turn comes; everything else is
+// judged here.
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { GatewayError } from '../../errors.ts';
+import { type BodyOptions, readWithin } from '../../http/body.ts';
+import { readCachePolicy } from '../../http/cache-control.ts';
+import { readJson } from '../../http/json-body.ts';
+import type { NewJob } from '../../jobs/job.ts';
+import { createUrlGuard } from '../../lib/safe-url.ts';
+import type { DialectServices } from '../dialect.ts';
+import { interpret } from './options.ts';
+import { type InputOptions, OUTPUT_FORMATS, type RunBody, runBody } from './schema.ts';
+
+/** What the answer needs to know again. */
+export const jobDetails = z.object({
+  format: z.enum(OUTPUT_FORMATS),
+  debug: z.boolean(),
+  warnings: z.array(z.string()),
+});
+
+export type RunRequest = Pick<NewJob, 'source' | 'transcription' | 'webhook'> & { details: z.infer<typeof jobDetails> };
+
+type Services = Pick<DialectServices, 'transcriber' | 'jobs' | 'limits'>;
+
+export async function readRequest(
+  { headers, body }: { headers: Headers; body: Readable },
+  environment: InputOptions,
+  services: Services,
+  signal: AbortSignal,
+): Promise<RunRequest> {
+  const { uploadBytesMax: bytesMax, uploadIdleMs: idleMs } = services.limits;
+  const options: BodyOptions = { bytesMax, idleMs, signal };
+  return readWithin(body, headers, options, async () => {
+    const { input, webhook, policy, s3Config } = validate(await readJson(body, options));
+    const { model, decoding, format, debug, warnings } = interpret(input, environment);
+    await checkModel(model, decoding.language, services);
+    if (webhook) naming('webhook', () => services.jobs.checkWebhook(webhook));
+    naming('audio_file', () => anyUrl.check(input.audio_file));
+    const cache = readCachePolicy(headers.get('cache-control'));
+    return {
+      source: { url: input.audio_file },
+      transcription: { model, options: decoding, cache, channel: null, raw: null },
+      webhook: webhook ? { url: webhook, method: 'POST' } : null,
+      details: {
+        format,
+        debug,
+        warnings: [
+          ...warnings,
+          ...(policy && Object.keys(policy).length > 0 ? ['policy: has no effect'] : []),
+          ...(s3Config ? ['s3Config: has no effect, the output is in the answer'] : []),
+        ],
+      },
+    };
+  });
+}
+
+function validate(content: unknown): RunBody {
+  const { data, error } = runBody.safeParse(content);
+  if (data) return data;
+  const [issue] = error.issues;
+  const path = issue?.path ?? [];
+  const field = String((path[0] === 'input' && path[1]) || path[0] || 'input');
+  const isMissing =
+    path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], content) === undefined;
+  if (isMissing) throw new GatewayError('field-missing', `${field} is required.`, { field });
+  throw new GatewayError('field-invalid', `${field}: ${issue?.message}.`, { field });
+}
+
+async function checkModel(id: string, language: string | null, { transcriber }: Services): Promise<void> {
+  const listing = await transcriber.models.find(id);
+  if (!listing) throw new GatewayError('model-unknown', `model: '${id}' is unknown.`, { field: 'model' });
+  if (language === null || listing.languages.includes(language)) return;
+  throw new GatewayError(
+    'option-unsupported',
+    `language: the model '${listing.servedBy}' does not know '${language}'.`,
+    {
+      field: 'language',
+    },
+  );
+}
+
+/** Whether it may be asked shows when it is: what its name resolves to may change until then. */
+const anyUrl = createUrlGuard({ allowPrivate: true });
+
+function naming(field: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error;
+    throw new GatewayError(error.code, `${field}: ${error.message}`, { field, cause: error });
+  }
+}
