@@ -141,6 +141,7 @@ export function fakeServices(transcriber: Transcriber, { keys = [] as string[] }
     tokens: tokensOf(keys),
     jobs: new FakeJobs(),
     lifecycle: new FakeLifecycle(),
+    measureGpu: () => () => null,
     writers: FAKE_WRITERS,
     readiness: async () => ({ ready: true, state: 'ready', model: 'base' }),
     enabledModels: async () => null,

@@ -7,10 +7,12 @@ import type { HttpEnvironment } from '../http/environment.ts';
 import type { TemporaryTokens } from '../http/temporary-token.ts';
 import type { Jobs } from '../jobs/job.ts';
 import type { Log } from '../lib/log.ts';
+import type { GpuUsage } from '../pool/gpu-usage.ts';
 import type { ModelLifecycle } from '../schedule/lifecycle.ts';
 import type { ModelListing, Transcriber } from '../transcribe/recorded.ts';
 import type { Transcript } from '../transcript/transcript.ts';
 
+export type { GpuUsage } from '../pool/gpu-usage.ts';
 export type { ModelEvent, ModelLifecycle, ModelStatus } from '../schedule/lifecycle.ts';
 export type { ModelState } from '../schedule/scheduler.ts';
 
@@ -21,6 +23,8 @@ export interface DialectServices {
   tokens: TemporaryTokens;
   jobs: Jobs;
   lifecycle: ModelLifecycle;
+  /** The GPU that was busiest between this call and that of the answered function, which has to come; null without one. */
+  measureGpu(): () => GpuUsage | null;
   /** Other vendors' shapes, for APIs that offer them by name. */
   writers: ResultWriters;
   limits: DialectLimits;
