@@ -13,7 +13,9 @@ const { version } = JSON.parse(await readFile(new URL('../package.json', import.
 const app = createApp({
   log: silentLog,
   version,
+  settings: { STRICT_MODEL_READY: false },
   readiness: unused,
+  serving: unused,
   callbacks: unused,
   dialects: {
     transcriber: {
@@ -37,6 +39,7 @@ const app = createApp({
       counts: unused,
       serve: () => {},
     },
+    measureGpu: unused,
     lifecycle: { status: unused, load: unused, unload: unused, events: unused },
     writers: {
       json: unused,

@@ -14,6 +14,8 @@ const build = (keys: string[] = []) =>
     log: silentLog,
     version: '1.2.3',
     readiness: async () => ({ ready: true, state: 'ready', reason: '', model: 'tiny' }),
+    settings: { STRICT_MODEL_READY: false },
+    serving: async () => ({ model: { name: 'tiny', state: 'ready' }, gpu: undefined, queueDepth: 0 }),
     callbacks: () => callbacks,
     dialects: fakeServices(transcriber, { keys }),
   });
@@ -64,6 +66,16 @@ test.each([
   expect(await response.json()).toMatchObject(body);
   expect(response.headers.get('x-request-id')).toMatch(/^req_/);
   expect(response.headers.has('dg-error')).toBe('err_code' in body);
+});
+
+test('jobs and models in memory are at the root', async () => {
+  const accepted = await app.request('/jobs', { method: 'POST', body: form() });
+  expect(accepted.status).toBe(202);
+  const { job_id: id } = (await accepted.json()) as { job_id: string };
+  expect(await (await app.request(`/jobs/${id}`)).json()).toMatchObject({ id, status: 'queued' });
+  expect(await (await app.request('/model/status')).json()).toMatchObject({ state: 'unloaded' });
+  expect(await (await app.request('/jobs/x/y')).json()).toEqual({ error: 'Unknown request URL: GET /jobs/x/y.' });
+  expect(await (await app.request('/health')).json()).toMatchObject({ status: 'ok', version: '1.2.3', model: 'tiny' });
 });
 
 test('what has become of callbacks is for holders of a key, where there are any', async () => {

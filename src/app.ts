@@ -8,15 +8,20 @@ import { Hono } from 'hono';
 import { download } from '../backends/download.mjs';
 import { type CallbacksStatus, createCallbackRoutes, describeCallbacks } from './admin/callbacks.ts';
 import { mountDocs } from './admin/docs.ts';
-import { createHealthRoutes } from './admin/health.ts';
+import { createHealthRoutes, type Serving } from './admin/health.ts';
 import { describeReadiness, type Readiness } from './admin/readiness.ts';
 import { openCache } from './cache/cache.ts';
 import { InFlight } from './cache/in-flight.ts';
 import type { Config } from './config.ts';
 import { renderError as renderDeepgramError } from './dialects/deepgram/errors.ts';
+import { writeResult as writeDeepgramResult } from './dialects/deepgram/result.ts';
 import { createDeepgramDialect } from './dialects/deepgram/routes.ts';
-import type { DialectServices } from './dialects/dialect.ts';
+import type { DialectServices, ResultWriters } from './dialects/dialect.ts';
+import { modelNews } from './dialects/jobs/model-news.ts';
+import { createJobsDialect } from './dialects/jobs/routes.ts';
+import type { JobsApiSettings } from './dialects/jobs/settings.ts';
 import { createModelRoutes, type Dialects, renderFailure } from './dialects/models.ts';
+import { writeResult as writeOpenAIResult } from './dialects/openai/response.ts';
 import { createOpenAIDialect } from './dialects/openai/routes.ts';
 import { GatewayError } from './errors.ts';
 import { accessLog } from './http/access-log.ts';
@@ -36,11 +41,14 @@ import { createLog, type Log } from './lib/log.ts';
 import { CATALOGUE } from './models/catalogue.ts';
 import { createEnabledModels } from './models/enabled-models.ts';
 import { createModelStore } from './models/store.ts';
+import { GpuMeter } from './pool/gpu-usage.ts';
+import { queryGpus } from './pool/nvidia-smi.ts';
 import { createPool } from './pool/pool.ts';
 import { createLifecycle } from './schedule/lifecycle.ts';
 import { Scheduler } from './schedule/scheduler.ts';
-import { createTranscriber } from './transcribe/recorded.ts';
+import { createTranscriber, type Transcriber } from './transcribe/recorded.ts';
 import type { TranscriptEvent } from './transcript/event.ts';
+import { broadcast } from './webhooks/broadcast.ts';
 import { createOutbox } from './webhooks/outbox.ts';
 
 /** Connections kept open longer than any client's own keep-alive, so that it is never us who close under a request. */
@@ -62,6 +70,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
   const { gate, pool, models, scheduler, jobs } = parts;
   const app = createApp(wireServices(parts, settings, await readVersion(), log));
   jobs.resume();
+  const endModelNews = sendModelNews(parts, log);
   const { server, url } = await listen(app, settings.HOST, settings.PORT);
 
   const model = await models.defaultInstalled();
@@ -80,6 +89,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
       // First the work goes on to its end with everything it needs; only what is late is then ended.
       await gate.close(settings.SHUTDOWN_SECONDS * 1000, systemClock);
       await scheduler.shutdown(0);
+      await endModelNews();
       server.closeIdleConnections();
       const cut = setTimeout(() => server.closeAllConnections(), 1000);
       await closed;
@@ -103,6 +113,17 @@ async function warmUp({ models, scheduler }: Parts, log: Log): Promise<void> {
   }
 }
 
+/** Whoever wants to hear of a job hears of models, too. What has happened by the time of the answered call is still sent. */
+function sendModelNews({ lifecycle, jobs, outbox }: Parts, log: Log): () => Promise<void> {
+  const ending = new AbortController();
+  const urls = () => jobs.webhookUrls('jobs');
+  const sent = broadcast(modelNews(lifecycle.events(ending.signal)), { urls, outbox, log });
+  return () => {
+    ending.abort();
+    return sent;
+  };
+}
+
 type Parts = Awaited<ReturnType<typeof buildParts>>;
 
 async function buildParts({ settings, environment }: Config, log: Log) {
@@ -121,6 +142,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const enabledModels = createEnabledModels(settings, clock, log);
   const scheduler = new Scheduler({ devices: pool.devices, effects: pool, settings, clock, log });
   const lifecycle = createLifecycle({ scheduler, models, pool, clock });
+  const gpuMeter = new GpuMeter({ devices: pool.devices, look: () => queryGpus(environment), clock });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
@@ -136,11 +158,25 @@ async function buildParts({ settings, environment }: Config, log: Log) {
     },
   });
   const tokens = createTemporaryTokens(settings.API_KEYS, await keptSecret(join(settings.DATA_DIR, 'token-secret')));
-  return { gate, pool, models, enabledModels, scheduler, lifecycle, cache, ingest, outbox, transcriber, jobs, tokens };
+  return {
+    gate,
+    pool,
+    models,
+    enabledModels,
+    scheduler,
+    lifecycle,
+    gpuMeter,
+    cache,
+    ingest,
+    outbox,
+    transcriber,
+    jobs,
+    tokens,
+  };
 }
 
 function wireServices(parts: Parts, settings: Config['settings'], version: string, log: Log): AppServices {
-  const { models, scheduler, lifecycle, outbox, transcriber, jobs, tokens } = parts;
+  const { models, scheduler, lifecycle, gpuMeter, outbox, transcriber, jobs, tokens } = parts;
   const readiness = async () => {
     const model = await models.defaultInstalled();
     return describeReadiness({
@@ -150,18 +186,30 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
       schedule: scheduler.status(),
     });
   };
+  const serving = async (): Promise<Serving> => {
+    const model = await models.defaultInstalled();
+    const place = model && scheduler.modelPlace(model.name, model.memoryMb);
+    return {
+      model: model && place && { name: model.name, state: place.state },
+      gpu: place?.device?.kind === 'cuda' ? place.device : undefined,
+      queueDepth: jobs.counts('jobs').queued,
+    };
+  };
   return {
     log,
     version,
+    settings,
     readiness,
+    serving,
     callbacks: () => describeCallbacks(jobs.webhookStatus(), { ...outbox.status(), failures: outbox.failed() }),
     dialects: {
       transcriber,
       keys: createKeyRing(settings.API_KEYS),
       tokens,
       jobs,
-      ...notWiredYet,
       lifecycle,
+      writers: createWriters(transcriber),
+      measureGpu: () => gpuMeter.measure(),
       limits: { uploadBytesMax: settings.UPLOAD_BYTES_MAX, uploadIdleMs: settings.UPLOAD_IDLE_SECONDS * 1000 },
       readiness,
       enabledModels: parts.enabledModels.names,
@@ -170,31 +218,44 @@ function wireServices(parts: Parts, settings: Config['settings'], version: strin
   };
 }
 
-// biome-ignore lint: replaced by the real parts in the next steps
-const notWiredYet = { writers: {} } as any;
+function createWriters({ models }: Transcriber): ResultWriters {
+  return {
+    json: async (transcript) => writeOpenAIResult(transcript, 'json'),
+    text: async (transcript) => writeOpenAIResult(transcript, 'text'),
+    srt: async (transcript) => writeOpenAIResult(transcript, 'srt'),
+    vtt: async (transcript) => writeOpenAIResult(transcript, 'vtt'),
+    verbose_json: async (transcript) => writeOpenAIResult(transcript, 'verbose_json'),
+    deepgram: (transcript, details) => writeDeepgramResult(transcript, details, models),
+  };
+}
 
 export interface AppServices {
   log: Log;
   version: string;
+  settings: JobsApiSettings;
   readiness(): Promise<Readiness>;
+  serving(): Promise<Serving>;
   callbacks(): CallbacksStatus;
   dialects: DialectServices;
 }
 
 /** Every route of the gateway. Starts nothing, so the API's description can be generated from it. */
-export function createApp({ log, version, readiness, callbacks, dialects }: AppServices): OpenAPIHono<HttpEnvironment> {
+export function createApp(services: AppServices): OpenAPIHono<HttpEnvironment> {
+  const { log, version, settings, callbacks, dialects } = services;
   const app = new OpenAPIHono<HttpEnvironment>({ strict: false });
   const openai = createOpenAIDialect(dialects);
   const deepgram = createDeepgramDialect(dialects);
-  const all: Dialects = [openai, deepgram];
+  const jobs = createJobsDialect(dialects, settings);
+  const all: Dialects = [openai, deepgram, jobs];
   app.use(requestId, accessLog(log), crossOrigin(deepgram.claims));
 
-  app.route('/', createHealthRoutes({ version, readiness }));
+  app.route('/', createHealthRoutes(services));
   app.route('/', createCallbackRoutes({ keys: dialects.keys, callbacks }));
   const modelRoutes = createModelRoutes(all, dialects.transcriber.models);
   app.route('/v1', modelRoutes);
   app.route('/v1', openai.routes);
   app.route('/', deepgram.routes);
+  app.route('/', jobs.routes);
   // For clients that were given a base URL without the version; wrapped, so that the API's description lists each route once.
   for (const routes of [modelRoutes, openai.routes]) app.route('/', new Hono<HttpEnvironment>().route('/', routes));
   mountDocs(app, version);

@@ -1,6 +1,7 @@
 // Joins every folder's slice of the settings; the only reader of the environment. Reports every bad setting at once.
 import { z } from 'zod';
 import { cacheSettings } from './cache/settings.ts';
+import { jobsApiSettings } from './dialects/jobs/settings.ts';
 import { GatewayError } from './errors.ts';
 import { httpSettings } from './http/settings.ts';
 import { ingestSettings } from './ingest/settings.ts';
@@ -32,6 +33,7 @@ export const settingsSchema = z.object({
   ...ingestSettings.shape,
   ...cacheSettings.shape,
   ...jobsSettings.shape,
+  ...jobsApiSettings.shape,
   ...webhooksSettings.shape,
 });
 
