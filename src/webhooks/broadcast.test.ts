@@ -36,3 +36,16 @@ test('goes on where one cannot be sent, and writes no secrets to the log', async
   expect(JSON.stringify(warn.mock.calls)).toContain('https://full/');
   expect(JSON.stringify(warn.mock.calls)).not.toContain('secret');
 });
+
+test('outlives a moment in which nobody can say who wants them', async () => {
+  const sent: Enqueued[] = [];
+  let asked = 0;
+  const urls = () => {
+    asked += 1;
+    if (asked === 1) throw new Error('disk I/O error');
+    return ['http://b/'];
+  };
+  const outbox = { enqueue: (message: Enqueued) => void sent.push(message) };
+  await broadcast(newsOf('one', 'two'), { urls, outbox, log: silentLog });
+  expect(sent.map(({ body }) => body.toString())).toEqual(['two']);
+});

@@ -12,18 +12,22 @@ export interface BroadcastParts {
   log: Log;
 }
 
-/** Ends with `news`. What the outbox does not take is logged and not tried again: the next news are newer. */
-export async function broadcast(news: AsyncIterable<string>, { urls, outbox, log }: BroadcastParts): Promise<void> {
+/** Ends with `news`. What cannot be sent is logged and not tried again: the next news are newer. */
+export async function broadcast(news: AsyncIterable<string>, parts: BroadcastParts): Promise<void> {
   for await (const text of news) {
-    const body = Buffer.from(text);
-    for (const url of urls()) {
-      // Each is written to the disk before the next, and there may be hundreds.
-      await otherWork();
-      try {
-        outbox.enqueue({ id: `news_${randomUUID()}`, url, method: 'POST', body });
-      } catch (error) {
-        log.warn({ err: error, url: withoutSecrets(url) }, 'news could not be sent');
-      }
+    await send(text, parts).catch((error) => parts.log.error({ err: error }, 'news could not be sent to anybody'));
+  }
+}
+
+async function send(text: string, { urls, outbox, log }: BroadcastParts): Promise<void> {
+  const body = Buffer.from(text);
+  for (const url of urls()) {
+    // Each is written to the disk before the next, and there may be hundreds.
+    await otherWork();
+    try {
+      outbox.enqueue({ id: `news_${randomUUID()}`, url, method: 'POST', body });
+    } catch (error) {
+      log.warn({ err: error, url: withoutSecrets(url) }, 'news could not be sent');
     }
   }
 }
