@@ -30,12 +30,12 @@ type RequestContext = Context<HttpEnvironment>;
 
 const NAME = 'deepgram';
 /** What is Deepgram's alone, whether we serve it or not. */
-const PATHS = /^\/(?:v1\/(?:listen|auth|projects|status|speak|read|agent)|v2)(?:\/|$)/;
+const PATHS = /^\/(?:v1\/(?:listen|auth|projects|status|speak|read|agent)|v2\/listen)(?:\/|$)/;
 
 export function createDeepgramDialect(services: DialectServices): Dialect {
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
   describeRoutes(routes.openAPIRegistry);
-  for (const path of ['/v1/listen/*', '/v1/auth/*', '/v1/projects/*', '/v1/status/*', '/v2/*'])
+  for (const path of ['/v1/listen/*', '/v1/auth/*', '/v1/projects/*', '/v1/status/*', '/v2/listen/*'])
     routes.use(path, nameRequest);
   addListenRoutes(routes, services);
   addAccountRoutes(routes, services);
