@@ -103,11 +103,11 @@ describe('the key of one chunk', () => {
 
 test('a key is a SHA-256 in hexadecimal, the same on every start', () => {
   expect(key).toMatch(/^[0-9a-f]{64}$/);
-  const encoded = `[2,"whisper.cpp 1.9.1","m1","a1",[null,null],[["language",null],["prompt",null],["task","transcribe"],["temperature",0]]]`;
+  const encoded = `[3,"whisper.cpp 1.9.1","m1","a1",[null,null],[["language",null],["prompt",null],["task","transcribe"],["temperature",0]]]`;
   expect(key).toBe(hash('sha256', encoded));
 });
 
 test('whoever changes the shape of a transcript raises TRANSCRIPT_VERSION', () => {
   const shape = hash('sha256', JSON.stringify(z.toJSONSchema(transcriptSchema))).slice(0, 12);
-  expect(`${TRANSCRIPT_VERSION} ${shape}`).toMatchInlineSnapshot(`"2 efef5375ede2"`);
+  expect(`${TRANSCRIPT_VERSION} ${shape}`).toMatchInlineSnapshot(`"3 6cea57121227"`);
 });

@@ -4,7 +4,7 @@ import type { AudioSelection, Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 
 /** Raised when `Transcript` or the way it is made changes, so that what was kept before is never found again. */
-export const TRANSCRIPT_VERSION = 2;
+export const TRANSCRIPT_VERSION = 3;
 
 export interface CacheKeyParts {
   /** SHA-256 of the recording as it was sent. */

@@ -21,6 +21,7 @@ const segment = z.object({
   temperature: z.number(),
   avgLogprob: z.number(),
   noSpeechProbability: z.number(),
+  language: z.string().exactOptional(),
 });
 
 const diagnostic = z.object({

@@ -187,6 +187,7 @@ async function start(
     caller?: string;
     signal?: AbortSignal;
     known?: KnownChunks;
+    languagePerChunk?: boolean;
   } = {},
 ): Promise<Listener> {
   const count = of.count ?? 1;
@@ -196,7 +197,7 @@ async function start(
       {
         scheduler: pool,
         model: of.model ?? model,
-        options: { ...options, language: of.language ?? null },
+        options: { ...options, language: of.language ?? null, languagePerChunk: of.languagePerChunk ?? false },
         caller: of.caller,
         known: of.known,
       },
@@ -317,7 +318,7 @@ describe('language', () => {
     await pool.on(2).answer(said(2, 'de'));
     await pool.on(3).answer(said(3, 'de'));
     const again = pool.on(0);
-    expect(again.options).toEqual({ ...options, language: 'de' });
+    expect(again.options).toMatchObject({ ...options, language: 'de' });
     expect(listener.drafts).toEqual([]);
     await again.answer(said(0, 'de'));
     expect(listener.drafts).toEqual([0, 1, 2, 3]);
@@ -387,7 +388,7 @@ describe('trust', () => {
   test('a loop is decoded once more with other settings; the better text stays and the reason is kept', async () => {
     const listener = await start({ count: 2, language: 'en' });
     await pool.on(1).answer(loop(1));
-    expect(pool.on(1).options).toEqual({ ...options, language: 'en', prompt: null, temperature: 0.2 });
+    expect(pool.on(1).options).toMatchObject({ ...options, language: 'en', prompt: null, temperature: 0.2 });
     await pool.on(1).answer(said(1));
     await pool.on(0).answer(said(0));
     expect(listener.result?.segments.map(({ text }) => text)).toEqual([
@@ -434,30 +435,123 @@ describe('trust', () => {
   });
 });
 
-describe('progress', () => {
-  test('never runs back, and ends at the whole', async () => {
-    pool.slotCount = 3;
-    const listener = await start({ count: 8, language: 'en' });
-    for (let next = pool.running.at(-1); next; next = pool.running.at(-1)) await next.answer(said(next.index));
-    expect(listener.fractions).toHaveLength(8);
-    expect(listener.fractions).toEqual([...listener.fractions].sort((one, other) => one - other));
-    expect(listener.fractions.at(-1)).toBe(1);
+describe('a language for each chunk', () => {
+  test('nobody votes, nothing is run again or told a language, and text is told from the first chunk on', async () => {
+    const listener = await start({ count: 4, languagePerChunk: true });
+    await pool.on(0).answer(said(0, 'fr'));
+    expect(listener.drafts).toEqual([0]);
+    await pool.on(1).answer(said(1, 'de'));
+    await pool.on(3).answer(said(3, 'nl'));
+    await pool.on(2).answer(said(2, 'de'));
+    expect(pool.inferences.map((inference) => inference.options.language)).toEqual([null, null, null, null]);
+    expect(listener.result?.segments.map(({ language }) => language)).toEqual(['fr', 'de', 'de', 'nl']);
+    expect(listener.result?.language).toBe('de');
   });
 
-  test('a chunk that is run again for its language does not set it back', async () => {
+  test('of silence it is English, as ever', async () => {
+    expect((await start({ count: 0, languagePerChunk: true })).result?.language).toBe('en');
+  });
+
+  test('elsewhere segments have none of their own', async () => {
+    const listener = await start({ count: 2 });
+    await answerAll();
+    for (const segment of listener.result?.segments ?? []) expect(segment).not.toHaveProperty('language');
+  });
+});
+
+describe('progress', () => {
+  const told = (listener: Listener) => listener.events.filter((event) => event.type === 'progress');
+
+  test('counts chunks from the first without a gap, after their text, and ends at the whole', async () => {
+    pool.slotCount = 3;
+    const listener = await start({ count: 4, language: 'en' });
+    expect(told(listener).at(-1)).toMatchObject({ fraction: 0, chunk: 0, chunksTotal: 4 });
+    await pool.on(2).answer(said(2));
+    await pool.on(1).answer(said(1));
+    expect(told(listener).at(-1)?.chunk).toBe(0);
+    await pool.on(0).answer(said(0));
+    expect(listener.events.slice(-4)).toEqual([
+      ...[0, 1, 2].map((index) => expect.objectContaining({ type: 'segment-draft', startMs: index * CHUNK_MS })),
+      { type: 'progress', fraction: 0.75, chunk: 3, chunksTotal: 4 },
+    ]);
+    await pool.on(3).answer(said(3));
+    expect(listener.events.at(-1)).toEqual({ type: 'progress', fraction: 1, chunk: 4, chunksTotal: 4 });
+  });
+
+  test('never runs back, nor twice the same, in whatever order chunks end', async () => {
+    pool.slotCount = 3;
+    const listener = await start({ count: 12 });
+    for (let turn = 0; pool.running.length > 0; turn += 1) {
+      const next = pool.running.at(turn % 2 === 0 ? -1 : 0) as Inference;
+      await next.answer(said(next.index, turn === 2 ? 'fr' : 'en'));
+    }
+    for (const figures of [listener.fractions, told(listener).map(({ chunk }) => chunk)])
+      expect(figures).toEqual([...figures].sort((one, other) => one - other));
+    expect(new Set(told(listener).map((event) => JSON.stringify(event))).size).toBe(told(listener).length);
+    expect(told(listener).at(-1)).toMatchObject({ fraction: 1, chunk: 12, chunksTotal: 12 });
+  });
+
+  test('the whole is estimated by the length of the recording until it is cut to its end', async () => {
+    const isCut = Promise.withResolvers<void>();
+    const chunks = (async function* () {
+      yield* sourceOf(2);
+      await isCut.promise;
+      yield chunkAt(2);
+    })();
+    const listener = await start({ chunks, durationMs: Promise.resolve(9.5 * CHUNK_MS), language: 'en' });
+    expect(told(listener).at(-1)).toMatchObject({ chunk: 0, chunksTotal: 10 });
+    await pool.on(0).answer(said(0));
+    expect(told(listener).at(-1)).toEqual({ type: 'progress', fraction: 1 / 9.5, chunk: 1, chunksTotal: 10 });
+    isCut.resolve();
+    await settled();
+    expect(told(listener).at(-1)).toMatchObject({ chunk: 1, chunksTotal: 3 });
+    await answerAll();
+    expect(told(listener).at(-1)).toEqual({ type: 'progress', fraction: 1, chunk: 3, chunksTotal: 3 });
+  });
+
+  test('waits for the vote, as the text does', async () => {
     const listener = await start({ count: 3 });
-    await pool.on(2).answer(said(2, 'fr'));
-    await pool.on(0).answer(said(0, 'en'));
-    await pool.on(1).answer(said(1, 'en'));
-    await pool.on(2).answer(said(2, 'en'));
-    expect(listener.fractions).toEqual([...listener.fractions].sort((one, other) => one - other));
-    expect(listener.drafts).toEqual([0, 1, 2]);
+    await pool.on(0).answer(said(0));
+    expect(told(listener).at(-1)?.chunk).toBe(0);
+    await pool.on(1).answer(said(1));
+    expect(told(listener).at(-1)?.chunk).toBe(2);
+  });
+
+  test('does not count a chunk whose last words wait for the next one', async () => {
+    const last = chunkAt(1);
+    const isFound = Promise.withResolvers<void>();
+    const chunks = (async function* () {
+      yield chunkAt(0);
+      await isFound.promise;
+      yield { ...last, startMs: last.startMs - 1_000, durationMs: last.durationMs + 1_000, overlapBeforeMs: 1_000 };
+    })();
+    const listener = await start({ chunks, durationMs: Promise.resolve(2 * CHUNK_MS), language: 'en' });
+    await pool.on(0).answer(said(0));
+    expect(listener.drafts).toEqual([]);
+    expect(told(listener).at(-1)?.chunk).toBe(0);
+    isFound.resolve();
+    await settled();
+    await (pool.running[0] as Inference).answer(said(1));
+    expect(told(listener).at(-1)).toMatchObject({ chunk: 2, fraction: 1 });
+  });
+
+  test('a recording of one chunk is 1 of 1', async () => {
+    const listener = await start({ count: 1 });
+    await answerAll();
+    expect(listener.events.at(-1)).toEqual({ type: 'progress', fraction: 1, chunk: 1, chunksTotal: 1 });
+  });
+
+  test('silence is done at once', async () => {
+    const listener = await start({ count: 0 });
+    expect(listener.events).toEqual([{ type: 'progress', fraction: 1, chunk: 0, chunksTotal: 0 }]);
   });
 
   test('is not told while nobody knows how long the recording is', async () => {
     const listener = await start({ count: 2, language: 'en', durationMs: new Promise(() => {}) });
-    await answerAll();
+    await pool.on(0).answer(said(0));
     expect(listener.fractions).toEqual([]);
+    await answerAll();
+    expect(listener.fractions).toEqual([1]);
     expect(listener.drafts).toEqual([0, 1]);
   });
 });
@@ -622,8 +716,7 @@ describe('failure', () => {
       const durationMs = Promise.reject(undecodable);
       const listener = await start({ chunks, durationMs, language: 'en' });
       await settled();
-      expect(pool.running).toHaveLength(2);
-      await pool.on(0).answer(said(0));
+      expect(pool.leased).toBe(2);
       expect(listener.failure).toBe(undecodable);
       expect(pool.running).toEqual([]);
       expect(pool.released).toBe(pool.leased);

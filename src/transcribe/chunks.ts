@@ -10,7 +10,7 @@ import type { DecodingOptions } from '../transcript/request.ts';
 import { Stitcher } from '../transcript/stitch.ts';
 import type { Diagnostic, Segment } from '../transcript/transcript.ts';
 import { judgeChunk, retryOptions, settleRetry } from '../transcript/trust.ts';
-import { vote } from '../transcript/vote.ts';
+import { mostSpoken, vote } from '../transcript/vote.ts';
 import type { KnownChunks } from './known-chunks.ts';
 import { runChunk } from './run-chunk.ts';
 
@@ -49,37 +49,27 @@ export async function* transcribeChunks(
 ): AsyncGenerator<Progress | SegmentDraft, ChunkedResult> {
   const recording = new ChunkedRecording(parts, signal);
   const source = audio.chunks[Symbol.asyncIterator]();
-  let durationMs: number | undefined;
   audio.durationMs.then(
-    (known) => (durationMs = known),
+    (durationMs) => (recording.durationMs = durationMs),
     () => {}, // the chunks fail with it
   );
   try {
-    let next: Promise<IteratorResult<VoicedChunk, unknown>> | undefined = ask(source);
+    let next: Promise<Found> | undefined = ask(source);
     while (next || recording.isRunning) {
-      const mayStart = recording.runningCount < parts.scheduler.slotCount + LOOK_AHEAD;
-      // Whatever was decided by the time that a chunk was begun before has to be decided again by the time it is begun now.
-      const step = await (recording.remembered ??
-        Promise.race([...(next && mayStart ? [next.then((result) => ({ result }))] : []), ...recording.running]));
-      if ('result' in step) {
-        if (step.result.done) next = undefined;
-        else {
-          recording.start(step.result.value);
-          next = ask(source);
-        }
+      const step: Found | Done = await Promise.race([...(next ? [next] : []), ...recording.running]);
+      if ('chunk' in step) recording.finish(step);
+      else if (step.value) {
+        recording.add(step.value);
+        next = ask(source);
       } else {
-        recording.finish(step);
-        if (durationMs)
-          yield {
-            type: 'progress',
-            fraction: Math.min(1, recording.finishedMs / durationMs),
-            chunk: 0,
-            chunksTotal: 0,
-          };
+        recording.isComplete = true;
+        next = undefined;
       }
-      for (const { startMs, endMs, text } of recording.release(next === undefined)) {
+      for (const { startMs, endMs, text } of recording.release()) {
         yield { type: 'segment-draft', startMs, endMs, text };
       }
+      const progress = recording.progress();
+      if (progress) yield progress;
     }
     return recording.result();
   } finally {
@@ -89,10 +79,12 @@ export async function* transcribeChunks(
   }
 }
 
-/** The next chunk. While every place is taken nobody waits for it, nor for its failure. */
-function ask(source: AsyncIterator<VoicedChunk, unknown>): Promise<IteratorResult<VoicedChunk, unknown>> {
-  const next = source.next();
-  next.catch(() => {});
+type Found = { value: VoicedChunk | undefined };
+
+/** The next chunk, or that there is none. */
+function ask(source: AsyncIterator<VoicedChunk, unknown>): Promise<Found> {
+  const next = source.next().then((result) => ({ value: result.done ? undefined : result.value }));
+  next.catch(() => {}); // whoever reads the events may take a while to ask for the next
   return next;
 }
 
@@ -102,19 +94,24 @@ class ChunkedRecording {
   readonly #signal: AbortSignal;
   readonly #id = randomUUID();
   readonly #stitcher = new Stitcher();
+  readonly #chunks: VoicedChunk[] = [];
+  #startedCount = 0;
   readonly #running = new Map<number, Promise<Done>>();
+  /** The latest to start, while it is put together from what is known of it. */
+  #remembered: number | undefined;
   /** Finished and not stitched: the language is not decided yet. */
   readonly #held = new Map<number, Done>();
-  /** Everything that finished, for the vote; nobody votes once the language is known. */
+  /** Everything that finished before the language was decided, for the vote. */
   readonly #finals = new Map<number, ChunkFinal>();
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   #language: string | null;
-  #count = 0;
-  #isEnded = false;
-  /** The latest chunk, while it is being put together from what is known of it. */
-  remembered: Promise<Done> | undefined;
-  finishedMs = 0;
+  #isOver = false;
+  #told: Progress | undefined;
+  /** Undefined until it is decoded. */
+  durationMs: number | undefined;
+  /** No chunk follows. */
+  isComplete = false;
 
   constructor(parts: ChunksParts, signal: AbortSignal) {
     this.#parts = parts;
@@ -126,60 +123,98 @@ class ChunkedRecording {
     return this.#running.size > 0;
   }
 
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
   get running(): Iterable<Promise<Done>> {
     return this.#running.values();
   }
 
-  start(chunk: VoicedChunk): void {
-    this.#count += 1;
-    const isKnown = this.#parts.known?.recall(chunk, this.#options) !== undefined;
-    const run = this.#run(this.#stitcher.expect(chunk), chunk);
-    if (isKnown) this.remembered = run;
+  add(chunk: VoicedChunk): void {
+    this.#stitcher.expect(chunk);
+    this.#chunks.push(chunk);
   }
 
   finish(done: Done): void {
-    this.remembered = undefined;
+    if (this.#remembered === done.index) this.#remembered = undefined;
     this.#running.delete(done.index);
     this.#held.set(done.index, done);
-    this.#finals.set(done.index, done.final);
-    this.finishedMs = Math.max(this.finishedMs, done.chunk.startMs + done.chunk.durationMs);
+    if (this.#language === null) this.#finals.set(done.index, done.final);
   }
 
-  /** The segments that are settled by now and were not before. */
-  release(noneFollows: boolean): Segment[] {
-    const isOver = noneFollows && !this.isRunning;
-    this.#language ??= this.#decideLanguage(isOver);
-    if (this.#language === null) return [];
-    const settled: Segment[] = [];
-    for (const done of [...this.#held.values()]) {
-      this.#held.delete(done.index);
-      // Whoever took the recording for another language wrote nonsense.
-      if (!done.isPinned && done.final.language !== this.#language && done.final.segments.length > 0) {
-        this.#run(done.index, done.chunk);
-        continue;
-      }
-      this.#diagnostics.push(...done.diagnostics);
-      settled.push(...this.#stitcher.add(done.index, done.final));
-    }
-    if (noneFollows && !this.isRunning && !this.#isEnded) {
-      this.#isEnded = true;
+  /** Starts what there is room for. Answers the segments that are settled by now and were not before. */
+  release(): Segment[] {
+    const settled = this.#settle();
+    this.#start();
+    if (this.isComplete && !this.isRunning) {
+      this.#isOver = true;
       settled.push(...this.#stitcher.end());
     }
     this.#segments.push(...settled);
     return settled;
   }
 
+  /** What is new since it was last asked for. Nothing while nobody knows how much there is. */
+  progress(): Progress | undefined {
+    const lastMs = endMs(this.#chunks.at(-1));
+    if (!this.#isOver && (this.durationMs === undefined || lastMs === 0)) return undefined;
+    const chunk = this.#stitcher.finishedCount;
+    const count = this.#chunks.length;
+    const isEstimated = !this.isComplete && this.durationMs !== undefined;
+    const chunksTotal = isEstimated ? Math.max(count, Math.ceil((count * (this.durationMs ?? 0)) / lastMs)) : count;
+    const fraction = this.#isOver ? 1 : Math.min(1, endMs(this.#chunks[chunk - 1]) / (this.durationMs ?? 1));
+    const { chunk: toldChunk, chunksTotal: toldTotal, fraction: toldFraction } = this.#told ?? {};
+    if (chunk === toldChunk && chunksTotal === toldTotal && fraction === toldFraction) return undefined;
+    this.#told = { type: 'progress', fraction, chunk, chunksTotal };
+    return this.#told;
+  }
+
   result(): ChunkedResult {
     const diagnostics = this.#diagnostics.sort((a, b) => a.startMs - b.startMs);
-    return { language: this.#language ?? 'en', segments: this.#segments, diagnostics };
+    const language = this.#isPerChunk ? mostSpoken(this.#segments) : this.#language;
+    return { language: language ?? 'en', segments: this.#segments, diagnostics };
   }
 
   abort(): void {
     this.#abort.abort();
+  }
+
+  get #isPerChunk(): boolean {
+    return this.#parts.options.languagePerChunk === true;
+  }
+
+  #start(): void {
+    const runningMax = this.#parts.scheduler.slotCount + LOOK_AHEAD;
+    // Whatever was decided by the time that a chunk was begun before has to be decided again by the time it is begun now.
+    while (this.#remembered === undefined && this.#running.size < runningMax) {
+      const chunk = this.#chunks[this.#startedCount];
+      if (!chunk) return;
+      const index = this.#startedCount;
+      this.#startedCount += 1;
+      if (this.#parts.known?.recall(chunk, this.#options)) this.#remembered = index;
+      this.#run(index, chunk);
+    }
+  }
+
+  #settle(): Segment[] {
+    if (!this.#isPerChunk && this.#language === null) {
+      this.#language = this.#decideLanguage();
+      if (this.#language === null) return [];
+      this.#finals.clear();
+    }
+    const settled: Segment[] = [];
+    for (const done of [...this.#held.values()]) {
+      this.#held.delete(done.index);
+      const { language, segments } = done.final;
+      // Whoever took the recording for another language wrote nonsense.
+      if (!this.#isPerChunk && !done.isPinned && language !== this.#language && segments.length > 0) {
+        this.#run(done.index, done.chunk);
+        continue;
+      }
+      this.#diagnostics.push(...done.diagnostics);
+      const final = this.#isPerChunk
+        ? { ...done.final, segments: segments.map((segment) => ({ ...segment, language })) }
+        : done.final;
+      settled.push(...this.#stitcher.add(done.index, final));
+    }
+    return settled;
   }
 
   /** As the next chunk is decoded. */
@@ -187,11 +222,10 @@ class ChunkedRecording {
     return { ...this.#parts.options, language: this.#language };
   }
 
-  #run(index: number, chunk: VoicedChunk): Promise<Done> {
+  #run(index: number, chunk: VoicedChunk): void {
     const run = this.#transcribe(index, chunk);
     run.catch(() => {}); // when one fails the others are aborted, and nobody waits for them any more
     this.#running.set(index, run);
-    return run;
   }
 
   async #transcribe(index: number, chunk: VoicedChunk): Promise<Done> {
@@ -221,16 +255,18 @@ class ChunkedRecording {
   }
 
   /** Null while more has to be heard. One chunk alone needs no vote. */
-  #decideLanguage(isOver: boolean): string | null {
+  #decideLanguage(): string | null {
     const prefix: ChunkFinal[] = [];
-    for (let index = 0; index < this.#count; index += 1) {
-      const final = this.#finals.get(index);
-      if (!final) break;
-      prefix.push(final);
-    }
+    for (let final = this.#finals.get(0); final; final = this.#finals.get(prefix.length)) prefix.push(final);
     const { language, isDecided } = vote(prefix);
-    return isDecided || isOver ? (language ?? 'en') : null;
+    const isLast = this.isComplete && prefix.length === this.#chunks.length;
+    return isDecided || isLast ? (language ?? 'en') : null;
   }
+}
+
+/** 0 of none. */
+function endMs(chunk: VoicedChunk | undefined): number {
+  return chunk ? chunk.startMs + chunk.durationMs : 0;
 }
 
 /** What was decoded cannot be kept, and neither could what is decoded next. */

@@ -133,6 +133,9 @@ class Below implements TranscriberParts {
   }
 }
 
+/** What is the same however fast somebody reads: of the progress only the latest is told. */
+const withoutProgress = (events: TranscriptEvent[]) => events.filter(({ type }) => type !== 'progress');
+
 async function collect(events: AsyncIterable<TranscriptEvent>): Promise<TranscriptEvent[]> {
   const all: TranscriptEvent[] = [];
   for await (const event of events) all.push(event);
@@ -151,7 +154,8 @@ describe('one request', () => {
     const run = await transcribe();
     expect(run.cache).toBe('miss');
     const events = await collect(run.events);
-    expect(events.map((event) => event.type)).toEqual(['progress', 'segment-draft', 'transcript-final']);
+    expect(events.map((event) => event.type)).toEqual(['progress', 'segment-draft', 'progress', 'transcript-final']);
+    expect(events[2]).toEqual({ type: 'progress', fraction: 1, chunk: 1, chunksTotal: 1 });
     expect(events.at(-1)).toMatchObject({ transcript: { model: 'base', durationMs: 1000, language: 'en' } });
     expect(below.released).toEqual({ recordings: 1, decoded: 1, leases: 1 });
   });
@@ -182,7 +186,7 @@ describe('one request', () => {
       transcriber.transcribe(below.recording(), { ...request, cache: 'refresh' }, forever),
     ]);
     expect([first.cache, second.cache, fresh.cache]).toEqual(['miss', 'shared', 'miss']);
-    expect(await collect(second.events)).toEqual(await collect(first.events));
+    expect(withoutProgress(await collect(second.events))).toEqual(withoutProgress(await collect(first.events)));
     await collect(fresh.events);
     expect(below.decodes).toBe(2);
     expect(below.released.recordings).toBe(3);
@@ -253,6 +257,14 @@ describe('the model decides', () => {
     expect(heard).toBe('en');
   });
 
+  test('an English-only model has no language for each chunk, and shares the transcript of who asked for English', async () => {
+    below.resolved = { ...model, multilingual: false };
+    const perChunk = { ...request.options, languagePerChunk: true };
+    const [event] = withoutProgress(await collect((await transcribe({ options: perChunk })).events)).slice(-1);
+    expect(event).toMatchObject({ transcript: { language: 'en', segments: [segment] } });
+    expect((await transcribe({ options: { ...request.options, language: 'en' } })).cache).toBe('hit');
+  });
+
   test('an English-only model refuses another language, and the recording is released', async () => {
     below.resolved = { ...model, multilingual: false };
     await expect(transcribe({ options: { ...request.options, language: 'fr' } })).rejects.toMatchObject({
@@ -267,7 +279,7 @@ describe('failure', () => {
   test('a backend that dies is replaced once, and the caller hears nothing twice', async () => {
     below.scripts.push(crashAfterDraft);
     const events = await collect((await transcribe()).events);
-    expect(events.map((event) => event.type)).toEqual(['progress', 'segment-draft', 'transcript-final']);
+    expect(withoutProgress(events).map((event) => event.type)).toEqual(['segment-draft', 'transcript-final']);
     expect(below.leases[1]?.avoid?.id).toBe('backend-1');
     expect(below.released.leases).toBe(2);
   });

@@ -201,7 +201,8 @@ function fitOptions(options: DecodingOptions, model: Model): DecodingOptions {
       field: 'language',
     });
   }
-  return { ...options, language: 'en' };
+  const { languagePerChunk: _, ...rest } = options;
+  return { ...rest, language: 'en' };
 }
 
 /** For callers who want no drafts: reads the run to its end. */

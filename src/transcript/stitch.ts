@@ -57,6 +57,12 @@ export class Stitcher {
     return this.#release();
   }
 
+  /** How many chunks, from the first without a gap, have all their segments out. */
+  get finishedCount(): number {
+    const [held] = this.#held;
+    return held ? this.#chunks.findIndex(({ endMs }) => endMs > held.startMs) : this.#next;
+  }
+
   #release(): Segment[] {
     let stitched = this.#held;
     for (let segments = this.#takeNext(); segments; segments = this.#takeNext()) {

@@ -28,6 +28,8 @@ export interface Segment {
   avgLogprob: number;
   /** Probability that there is no speech here. */
   noSpeechProbability: number;
+  /** Whisper code of the language spoken in it, where each chunk was allowed its own. */
+  language?: string;
 }
 
 /** What trust.ts knows of how an engine fails; it says what each one means. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ChunkFinal } from './event.ts';
-import { vote } from './vote.ts';
+import type { Segment } from './transcript.ts';
+import { mostSpoken, vote } from './vote.ts';
 
 interface Heard {
   spokenMs?: number;
@@ -82,5 +83,34 @@ describe('vote', () => {
     expect(vote([silent('nn'), heard('ja', { text: '' }), silent('en')])).toEqual({ language: 'ja', isDecided: false });
     expect(vote([silent('nn'), silent('en')])).toEqual({ language: 'nn', isDecided: false });
     expect(vote([])).toEqual({ language: null, isDecided: false });
+  });
+});
+
+describe('what is spoken most', () => {
+  const segment = (language: string | undefined, ...wordsMs: number[]): Segment => ({
+    startMs: 0,
+    endMs: 60_000,
+    text: ' x',
+    tokenIds: [],
+    pieces: [],
+    words: wordsMs.map((durationMs) => ({ text: 'x', startMs: 0, endMs: durationMs, probability: 1 })),
+    temperature: 0,
+    avgLogprob: 0,
+    noSpeechProbability: 0,
+    ...(language !== undefined && { language }),
+  });
+
+  it('counts the time of words, not of what is stamped across a silence', () => {
+    expect(mostSpoken([segment('fr', 30_000), segment('de', 600, 600), segment('fr')])).toBe('de');
+  });
+
+  it('adds up what is heard in pieces; of equals it is what was heard first', () => {
+    expect(mostSpoken([segment('de', 500), segment('fr', 400), segment('fr', 400)])).toBe('fr');
+    expect(mostSpoken([segment('fr', 500), segment('de', 500)])).toBe('fr');
+  });
+
+  it('is nothing where nothing is said to be in a language', () => {
+    expect(mostSpoken([])).toBeNull();
+    expect(mostSpoken([segment(undefined, 500)])).toBeNull();
   });
 });

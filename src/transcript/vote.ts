@@ -1,4 +1,5 @@
-// The language of a whole recording, by a vote of its first confident chunks. Pure.
+// The language of a whole recording: by a vote of its first confident chunks, or, where each has its own, by what is spoken
+// most. Pure.
 import type { ChunkFinal } from './event.ts';
 import type { Segment } from './transcript.ts';
 
@@ -39,6 +40,16 @@ export function vote(finals: ChunkFinal[]): Vote {
   const [leader] = ranking(weights);
   const unsure = finals.find((final) => final.segments.length > 0) ?? finals[0];
   return { language: leader.language ?? unsure?.language ?? null, isDecided: false };
+}
+
+/** What most of the speech is in; null where there is none. */
+export function mostSpoken(segments: Segment[]): string | null {
+  const weights = new Map<string, number>();
+  for (const segment of segments) {
+    if (segment.language !== undefined)
+      weights.set(segment.language, (weights.get(segment.language) ?? 0) + spokenMs(segment));
+  }
+  return ranking(weights)[0].language;
 }
 
 /** Milliseconds of speech, each counted as far as its segment is believed. */
