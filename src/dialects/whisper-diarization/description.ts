@@ -1,0 +1,107 @@
+// What the API's own description says of these routes. The routes themselves are plain handlers: a validator in front of them
+// would read the whole upload into memory first.
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { acceptedJob, deletedJob, health, invalidFields, jobForm, jobResult, jobStatus, sentence } from './schema.ts';
+
+type Registry = OpenAPIHono['openAPIRegistry'];
+
+const KEY_SCHEME = 'DiarizationKey';
+const security = [{ [KEY_SCHEME]: [] }];
+const tags = ['whisper-diarization'];
+
+const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
+const retryAfterHeader = {
+  description: 'Seconds after which to try again, at least 1.',
+  schema: { type: 'integer' as const, minimum: 1 },
+};
+
+function answer(description: string, schema: z.ZodType, headers: object = {}) {
+  return {
+    description,
+    headers: { 'x-request-id': requestIdHeader, ...headers },
+    content: { 'application/json': { schema } },
+  };
+}
+
+const keyFailure = answer('No key, or a wrong one. Only where the server was given keys.', sentence);
+const unknownFailure = answer('No such job, or no longer.', sentence);
+const later = { 'retry-after': retryAfterHeader };
+const ofJob = z.object({ id: z.string().openapi({ example: '5fc0e4c2-12ac-4d51-9f30-6c6b3d2d6f0e' }) });
+
+const routes = [
+  createRoute({
+    method: 'post',
+    path: '/jobs',
+    operationId: 'diarizationSubmit',
+    tags,
+    summary: 'Accept a recording',
+    description: 'Speakers are not told apart yet. Unknown fields are ignored.',
+    security,
+    request: { body: { required: true, content: { 'multipart/form-data': { schema: jobForm } } } },
+    responses: {
+      201: answer('Its id and place.', acceptedJob),
+      400: answer('The form cannot be read, or there is no such model.', sentence),
+      401: keyFailure,
+      408: answer('The upload stood still for too long.', sentence),
+      413: answer('The upload is larger than this server takes.', sentence),
+      422: answer('A field is missing, or cannot be used.', invalidFields),
+      429: answer('Too many jobs are waiting.', sentence, later),
+      503: answer('The server is stopping.', sentence, later),
+      507: answer('The disk of the server is full.', sentence),
+    },
+  }),
+  createRoute({
+    method: 'get',
+    path: '/jobs/{id}',
+    operationId: 'diarizationStatus',
+    tags,
+    summary: 'A job',
+    security,
+    request: { params: ofJob },
+    responses: { 200: answer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
+  }),
+  createRoute({
+    method: 'get',
+    path: '/jobs/{id}/result',
+    operationId: 'diarizationResult',
+    tags,
+    summary: 'What was said',
+    security,
+    request: { params: ofJob },
+    responses: {
+      200: answer('The transcript, with utterances.', jobResult),
+      202: answer('The job has not ended.', sentence),
+      401: keyFailure,
+      404: unknownFailure,
+      500: answer('The job failed.', sentence),
+    },
+  }),
+  createRoute({
+    method: 'delete',
+    path: '/jobs/{id}',
+    operationId: 'diarizationDelete',
+    tags,
+    summary: 'Forget a job',
+    description: 'One that has not ended is cancelled first.',
+    security,
+    request: { params: ofJob },
+    responses: { 200: answer('It is gone.', deletedJob), 401: keyFailure, 404: unknownFailure },
+  }),
+  createRoute({
+    method: 'get',
+    path: '/health',
+    operationId: 'diarizationHealth',
+    tags,
+    summary: 'How many jobs there are',
+    responses: { 200: answer('Of this API.', health) },
+  }),
+];
+
+export function describeRoutes(registry: Registry): void {
+  registry.registerComponent('securitySchemes', KEY_SCHEME, {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'One of the keys in `API_KEYS`. Not needed where the server has none.',
+  });
+  for (const route of routes) registry.registerPath(route);
+}
