@@ -7,7 +7,7 @@ import type { HttpEnvironment } from '../../http/environment.ts';
 import { settle } from '../../lib/clock.ts';
 import type { Transcript } from '../../transcript/transcript.ts';
 import { type FakeServices, FakeTranscriber, fakeServices, KNOWN_KEY, listingOf, serve } from '../dialect.cases.ts';
-import type { DialectServices } from '../dialect.ts';
+import type { DialectServices, GpuUsage } from '../dialect.ts';
 import jfkTwice from './fixtures/jfk-twice.json' with { type: 'json' };
 import { createWhisperCudaDialect } from './routes.ts';
 
@@ -271,6 +271,12 @@ describe('a job', () => {
     expect((await app.request(`/status?job_id=${id}`)).status).toBe(404);
     expect(await json('/queue')).toEqual({ status: 'idle', queued: [], running: [] });
   });
+});
+
+test('the GPU is watched while a job runs', () => {
+  const usage = { index: 0 } as GpuUsage;
+  build({ measureGpu: () => () => usage });
+  expect(services.jobs.renderers.get(NAME)?.measure?.()()).toBe(usage);
 });
 
 test('the queue is in the order in which jobs will run', async () => {

@@ -42,6 +42,7 @@ export function createWhisperCudaDialect(services: DialectServices): Dialect {
   });
   services.jobs.serve(NAME, {
     document: (job, transcripts) => JSON.stringify(writeCallbackBody(job, transcripts)),
+    measure: () => services.measureGpu(),
   });
   return {
     name: NAME,
