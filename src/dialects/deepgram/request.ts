@@ -41,18 +41,25 @@ export async function readRequest(
   const callback = readCallback(query);
   const model = await findModel(query.model, models);
   const { language, detectable } = readLanguage(query, model);
+  const isMultilingual = query.language === 'multi' && detectable === undefined;
   const { prompt, dropped } = biasPrompt(null, readTerms(query));
   return {
     transcription: {
       model: model.id,
-      options: { task: 'transcribe', language, prompt, temperature: 0 },
+      options: {
+        task: 'transcribe',
+        language,
+        prompt,
+        temperature: 0,
+        ...(isMultilingual && { languagePerChunk: true }),
+      },
       cache,
       channel: null,
       raw: readRawFormat(query),
     },
     isMultichannel: query.multichannel,
     formatting: readFormatting(query),
-    isMultilingual: query.language === 'multi' && detectable === undefined,
+    isMultilingual,
     detectable,
     hasEntities: query.detect_entities,
     callback,

@@ -195,6 +195,19 @@ describe('languages', () => {
     expect(words.every((word) => word.language === 'en')).toBe(true);
     expect(alternativeOf([jfk])).not.toHaveProperty('languages');
   });
+  test('of several at once each word says its own, and the list begins with what is spoken most', () => {
+    const language = (index: number) => (index < meeting.segments.length - 1 ? 'de' : 'en');
+    const segments = meeting.segments.map((segment, index) => ({ ...segment, language: language(index) }));
+    const { languages, words } = alternativeOf([{ ...meeting, segments }], {}, { isMultilingual: true });
+    expect(languages).toEqual(['de', 'en']);
+    const borderMs = segments.at(-1)?.startMs ?? 0;
+    for (const word of words) expect(word.language).toBe(word.start * 1000 < borderMs ? 'de' : 'en');
+    expect(words.at(-1)?.language).toBe('en');
+  });
+  test('are a list of one even where nothing is said', () => {
+    const { languages, words } = alternativeOf([{ ...jfk, segments: [] }], {}, { isMultilingual: true });
+    expect([languages, words]).toEqual([['en'], []]);
+  });
   test('that were not expected are warned of', () => {
     expect(bodyOf([jfk], {}, { detectable: ['es', 'fr'] }).metadata.warnings).toMatchObject([
       { parameter: 'detect_language', message: expect.stringContaining('english') },

@@ -124,22 +124,35 @@ function writeChannel(transcript: Transcript, formatted: Formatted, request: Dee
 }
 
 function writeAlternative(
-  { language }: Transcript,
+  transcript: Transcript,
   formatted: Formatted,
   { isMultilingual, hasEntities }: DeepgramRequest,
 ): ListenAlternative {
+  const languages = isMultilingual ? languagesOf(formatted.words, transcript) : undefined;
   return {
     transcript: formatted.text,
     confidence: float32(formatted.confidence),
-    words: formatted.words.map((word) => ({
+    words: formatted.words.map((word, index) => ({
       ...writeWord(word, formatted.isPunctuated),
-      ...(isMultilingual && { language }),
+      ...(languages && { language: languages[index] }),
     })),
     ...(formatted.paragraphs && { paragraphs: writeParagraphs(formatted.paragraphs) }),
     ...(hasEntities && { entities: [] }),
-    // The engine hears one language in a recording. Clients take the first without looking, so there always is one.
-    ...(isMultilingual && { languages: [language] }),
+    // Clients take the first without looking, so there always is one.
+    ...(languages && { languages: languages.length > 0 ? byCount(languages) : [transcript.language] }),
   };
+}
+
+/** Of each word: the engine says it of a stretch of the recording, which a word is in by its time. */
+function languagesOf(words: FormattedWord[], { segments, language }: Transcript): string[] {
+  return words.map(({ startMs }) => segments.findLast((segment) => segment.startMs <= startMs)?.language ?? language);
+}
+
+/** Each once, the most frequent first. */
+function byCount(languages: string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const language of languages) counts.set(language, (counts.get(language) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one).map(([language]) => language);
 }
 
 function writeWord({ word, punctuated, startMs, endMs, confidence }: FormattedWord, isPunctuated: boolean): ListenWord {

@@ -196,6 +196,7 @@ describe('options', () => {
     transcriber.listings = [listingOf('default', 'tiny', languages && { languages }), listingOf('tiny')];
     expect((await listen(query)).status).toBe(200);
     expect(requested()?.options.language).toBe(language);
+    expect(requested()?.options.languagePerChunk).toBe(query === 'language=multi' ? true : undefined);
   });
 
   test.each(['en_US', 'english', 'auto', 'xx', 'e', '-', 'es&model=tiny.en', 'pt', 'x'.repeat(10_000)])(
