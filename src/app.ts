@@ -23,6 +23,8 @@ import type { JobsApiSettings } from './dialects/jobs/settings.ts';
 import { createModelRoutes, type Dialects, renderFailure } from './dialects/models.ts';
 import { writeResult as writeOpenAIResult } from './dialects/openai/response.ts';
 import { createOpenAIDialect } from './dialects/openai/routes.ts';
+import { createWhisperCudaDialect } from './dialects/whisper-cuda/routes.ts';
+import { createWhisperServerDialect } from './dialects/whisperserver/routes.ts';
 import { GatewayError } from './errors.ts';
 import { accessLog } from './http/access-log.ts';
 import { createKeyRing } from './http/auth.ts';
@@ -246,7 +248,10 @@ export function createApp(services: AppServices): OpenAPIHono<HttpEnvironment> {
   const openai = createOpenAIDialect(dialects);
   const deepgram = createDeepgramDialect(dialects);
   const jobs = createJobsDialect(dialects, settings);
-  const all: Dialects = [openai, deepgram, jobs];
+  const whisperCuda = createWhisperCudaDialect(dialects);
+  const whisperServer = createWhisperServerDialect(dialects);
+  // Those that have paths to themselves come before those that know their clients by a header.
+  const all: Dialects = [openai, whisperCuda, whisperServer, deepgram, jobs];
   app.use(requestId, accessLog(log), crossOrigin(deepgram.claims));
 
   app.route('/', createHealthRoutes(services));
@@ -256,6 +261,8 @@ export function createApp(services: AppServices): OpenAPIHono<HttpEnvironment> {
   app.route('/v1', openai.routes);
   app.route('/', deepgram.routes);
   app.route('/', jobs.routes);
+  app.route('/compat/whisper-cuda', whisperCuda.routes);
+  app.route('/compat/whisperserver', whisperServer.routes);
   // For clients that were given a base URL without the version; wrapped, so that the API's description lists each route once.
   for (const routes of [modelRoutes, openai.routes]) app.route('/', new Hono<HttpEnvironment>().route('/', routes));
   mountDocs(app, version);
