@@ -8,6 +8,8 @@ export function percentile(values: number[], share: number): number {
 
 export const median = (values: number[]): number => percentile(values, 0.5);
 
+export const inMs = (ms: number): string => `${ms < 10 ? ms.toFixed(2) : ms.toFixed(0)} ms`;
+
 export const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 
 export function verdict(isMet: boolean): string {

@@ -1,9 +1,9 @@
 // Starts the real gateway on stand-in engines, and knows it from outside: its settings, its log and its memory. What is
 // started here is ended here, whatever happens to the bench.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { transcribe } from './client.ts';
@@ -23,8 +23,12 @@ const WARM_UP_CLIP_SECONDS = 10;
 
 export interface GatewayOptions {
   devices: number;
-  /** Times real time, of each device. */
-  speed: number;
+  /** Times real time, of each device, where the engine is paced. */
+  speed?: number;
+  /** A program instead of the paced engine; null for the one that the gateway finds. */
+  engine?: string | null;
+  /** As on a machine where the voice activity model could not be had: speech is told from silence by loudness alone. */
+  withoutVoiceModel?: boolean;
   settings?: Record<string, string>;
 }
 
@@ -36,22 +40,26 @@ export class Gateway {
   #readyCount = 0;
   #complaint = '';
 
-  private constructor({ devices, speed, settings }: GatewayOptions, directory: string) {
+  private constructor(
+    { devices, speed, engine = PACED_ENGINE, settings }: GatewayOptions,
+    directory: string,
+    root: string,
+  ) {
     this.#directory = directory;
     this.#child = spawn(join(BIN, 'node'), ['src/main.ts'], {
-      cwd: ROOT,
+      cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         HOME: process.env.HOME,
         // The stand-in engine is a script for this same Node.
         PATH: `${BIN}:${process.env.PATH}`,
         PORT: '0',
-        DATA_DIR: directory,
-        MODELS_DIR: process.env.MODELS_DIR ?? 'models',
+        DATA_DIR: join(directory, 'data'),
+        MODELS_DIR: resolve(ROOT, process.env.MODELS_DIR ?? 'models'),
         DEFAULT_MODEL: MODEL,
-        WHISPER_SERVER_BIN: PACED_ENGINE,
         DEVICES: Array.from({ length: devices }, (_, index) => `cpu:${index}`).join(','),
-        PACED_SPEED: String(speed),
+        ...(engine !== null && { WHISPER_SERVER_BIN: engine }),
+        ...(speed !== undefined && { PACED_SPEED: String(speed) }),
         ...settings,
       },
     });
@@ -65,7 +73,9 @@ export class Gateway {
 
   /** Ready, with an engine running on every device. */
   static async start(options: GatewayOptions): Promise<Gateway> {
-    const gateway = new Gateway(options, await mkdtemp(join(tmpdir(), 'bench-gateway-')));
+    const directory = await mkdtemp(join(tmpdir(), 'bench-gateway-'));
+    const root = options.withoutVoiceModel ? await copyWithoutBuild(join(directory, 'root')) : ROOT;
+    const gateway = new Gateway(options, directory, root);
     try {
       await gateway.#until(() => gateway.#url !== undefined);
       await gateway.#until(async () => (await fetch(`${gateway.url}/ready`)).status === 200);
@@ -123,6 +133,15 @@ export class Gateway {
   }
 }
 
+/** The gateway where nothing was built or downloaded. */
+async function copyWithoutBuild(root: string): Promise<string> {
+  for (const name of ['src', 'backends', 'package.json']) {
+    await cp(join(ROOT, name), join(root, name), { recursive: true });
+  }
+  await symlink(join(ROOT, 'node_modules'), join(root, 'node_modules'));
+  return root;
+}
+
 /** The largest resident memory of a gateway, and of the process that hears where somebody speaks, above what they began with. */
 export class MemoryWatch {
   readonly #pids: Record<'gateway' | 'listener', number>;
@@ -153,12 +172,12 @@ export class MemoryWatch {
   }
 }
 
-async function residentMb(pid: number): Promise<number> {
+export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
-async function listenerOf(gatewayPid: number): Promise<number> {
+export async function listenerOf(gatewayPid: number): Promise<number> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   for (const pid of pids) {
     const [status, command] = await Promise.all(

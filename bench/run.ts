@@ -2,16 +2,25 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { measureCacheHit } from './cache-hit.ts';
 import { measureLongAudio } from './long-audio.ts';
+import { measureMemory } from './memory.ts';
 import { measureMixedLoad } from './mixed-load.ts';
+import { measureOverhead } from './overhead.ts';
 import { type Hour, recordHour } from './speech.ts';
+import { measureStart } from './start.ts';
 
-const BENCHES: Record<string, (hour: Hour) => Promise<string>> = {
-  'long-audio': measureLongAudio,
-  'mixed-load': measureMixedLoad,
+const BENCHES: Record<string, () => Promise<string>> = {
+  overhead: measureOverhead,
+  'cache-hit': measureCacheHit,
+  memory: measureMemory,
+  start: measureStart,
+  'long-audio': () => measureLongAudio(hour()),
+  'mixed-load': () => measureMixedLoad(hour()),
 };
-const MINUTES_MAX = 10;
+const MINUTES_MAX = 25;
 
+let recorded: Hour | undefined;
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -30,7 +39,11 @@ const [processor] = cpus();
 const memoryGb = Math.round(totalmem() / 1024 ** 3);
 console.log(`# ${new Date().toISOString().slice(0, 10)}\n`);
 console.log(`${cpus().length} × ${processor?.model.trim()}, ${memoryGb} GB, Linux, Node ${process.versions.node}\n`);
-const hour = recordHour(directory);
 for (const [name, measure] of Object.entries(BENCHES)) {
-  if (asked.length === 0 || asked.includes(name)) console.log(`${await measure(hour)}\n`);
+  if (asked.length === 0 || asked.includes(name)) console.log(`${await measure()}\n`);
+}
+
+function hour(): Hour {
+  recorded ??= recordHour(directory);
+  return recorded;
 }

@@ -23,6 +23,36 @@ export function clip(seconds: number): Buffer {
   return wav;
 }
 
+/** A clip's samples begin here; this far into them somebody speaks. */
+export const VOICED_AT = HEADER_BYTES + 2 * BYTES_PER_SECOND;
+
+/**
+ * The beginning of a WAV file of so many bytes of which the sound is no more than a clip: what follows are notes, as editors
+ * leave them there, and may be zeros.
+ */
+export function clipBeforeNotes(seconds: number, bytes: number): Buffer {
+  const wav = clip(seconds);
+  const head = Buffer.alloc(8);
+  head.write('LIST');
+  head.writeUInt32LE(bytes - wav.length - head.length, 4);
+  wav.writeUInt32LE(bytes - 8, 4);
+  return Buffer.concat([wav, head]);
+}
+
+/** A clip as a file of another format, made of copies of one encoded minute where it is longer. */
+export function encode(seconds: number, path: string, codec: string[]): void {
+  const minute = Math.min(seconds, 60);
+  const wavPath = `${path}.wav`;
+  const minutePath = path.replace(/[^/]*$/, 'minute-$&');
+  writeFileSync(wavPath, clip(minute));
+  runFfmpeg(['-i', wavPath, ...codec, minutePath]);
+  runFfmpeg(['-stream_loop', String(seconds / minute - 1), '-i', minutePath, '-c', 'copy', path]);
+}
+
+function runFfmpeg(args: string[]): void {
+  execFileSync('ffmpeg', ['-v', 'error', '-y', ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
 export const HOUR_SECONDS = 3_600;
 /** What the gateway makes chunks of: two sentences and the pause between them, on average. */
 export const CHUNK_SECONDS = 23;
@@ -38,7 +68,7 @@ export function recordHour(directory: string): Hour {
   const wavPath = join(directory, 'hour.wav');
   const path = join(directory, 'hour.flac');
   writeFileSync(wavPath, wav);
-  execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', wavPath, path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  runFfmpeg(['-i', wavPath, path]);
   return { wav, path };
 }
 
