@@ -9,7 +9,7 @@ import { FakeClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { ChunkMemory } from '../transcribe/chunk-memory.ts';
 import type { Run } from '../transcribe/recorded.ts';
-import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
+import type { ChunkFinal, Progress, TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
 import type { TranscriptionRequest } from '../transcript/request.ts';
 import type { Transcript } from '../transcript/transcript.ts';
@@ -37,6 +37,7 @@ export interface FakeRun {
   request: TranscriptionRequest;
   signal: AbortSignal;
   chunk(key: string): boolean;
+  progress(fraction: number, chunk: number, chunksTotal: number): void;
 }
 
 /** Runs `story` for each run; its answer is the transcript's text. */
@@ -48,9 +49,7 @@ export class FakeTranscriber {
   recordingsHeld = 0;
   channels = 2;
   fetch: (url: string, signal: AbortSignal) => Promise<Recording> = () => Promise.reject(new Error('no URL expected'));
-  story: (run: FakeRun) => AsyncGenerator<TranscriptEvent, string> = async function* ({ audio }) {
-    return audio;
-  };
+  story: (run: FakeRun) => Promise<string> = async ({ audio }) => audio;
 
   async transcribe(
     recording: Recording,
@@ -96,9 +95,22 @@ export class FakeTranscriber {
         memory?.keep(key, final);
         return true;
       };
-      const run: FakeRun = { audio, request, signal, chunk };
+      const pending: Progress[] = [];
+      let changed = Promise.withResolvers<void>();
+      const progress = (fraction: number, chunk: number, chunksTotal: number) => {
+        pending.push({ type: 'progress', fraction, chunk, chunksTotal });
+        changed.resolve();
+      };
+      const run: FakeRun = { audio, request, signal, chunk, progress };
       this.runs.push(run);
-      const text = yield* this.story(run);
+      let text: string | undefined;
+      const story = this.story(run).then((ended) => (text = ended));
+      while (text === undefined || pending.length > 0) {
+        const event = pending.shift();
+        if (event) yield event;
+        else await Promise.race([story, changed.promise]);
+        changed = Promise.withResolvers();
+      }
       yield { type: 'transcript-final', transcript: transcriptOf(text) };
     } finally {
       this.recordingsHeld -= 1;
@@ -113,10 +125,6 @@ export const hang = ({ signal }: FakeRun): Promise<never> =>
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason));
   });
-
-export async function* hanging(run: FakeRun): AsyncGenerator<TranscriptEvent, string> {
-  return hang(run);
-}
 
 export class FakeOutbox implements Pick<Outbox, 'check' | 'enqueue' | 'find' | 'observe'> {
   readonly sent: { id: string; url: string; method: string; body: string; quickRetriesMs: readonly number[] }[] = [];

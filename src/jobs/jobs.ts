@@ -78,7 +78,7 @@ export class DurableJobs implements Jobs {
     this.#originMs = (parts.epochMs ?? Date.now)() - parts.clock.nowMs();
     const nowMs = () => this.#nowMs();
     const rendererOf = (dialect: string) => this.#renderers.get(dialect);
-    this.#webhooks = new Webhooks({ ...parts, nowMs, rendererOf });
+    this.#webhooks = new Webhooks({ ...parts, nowMs, rendererOf, onSettled: () => this.#forgetEnded() });
     this.#runner = new Runner({
       ...parts,
       nowMs,

@@ -18,6 +18,8 @@ export interface WebhooksParts {
   clock: Clock;
   nowMs(): number;
   rendererOf(dialect: string): JobRenderer | undefined;
+  /** The job is no longer needed for its webhook. */
+  onSettled(): void;
 }
 
 export class Webhooks {
@@ -71,6 +73,7 @@ export class Webhooks {
         log.error({ err: error, job: id }, 'a webhook is given up');
         store.noteWebhook(id, 'refused', { atMs: nowMs(), error: failure.message });
       }
+      this.#parts.onSettled();
     } catch (error) {
       log.warn({ err: error, job: id, restSeconds: REST_SECONDS }, 'a webhook waits for the outbox');
       clock.after(REST_SECONDS * 1000, () => void this.send(id));
