@@ -60,6 +60,10 @@ test.each([
   ['/v1/speak', {}, { err_code: 'Not Found' }],
   ['/v1/projects/p/keys', {}, { err_code: 'Not Found' }],
   ['/listen', {}, { error: {} }],
+  ['/v2/listen/x', {}, { err_code: 'Not Found' }],
+  ['/v2/whisper/none', {}, { error: expect.any(String) }],
+  ['/v2/whisper/none', { authorization: 'Token k' }, { error: expect.any(String) }],
+  ['/compat/whisper-diarization/none', { 'x-api-key': 'k' }, { detail: 'Not Found' }],
 ])('%s with %j is unknown, in the words of whoever asks', async (path, headers, body) => {
   const response = await app.request(path, { headers });
   expect(response.status).toBe(404);

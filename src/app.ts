@@ -23,7 +23,10 @@ import type { JobsApiSettings } from './dialects/jobs/settings.ts';
 import { createModelRoutes, type Dialects, renderFailure } from './dialects/models.ts';
 import { writeResult as writeOpenAIResult } from './dialects/openai/response.ts';
 import { createOpenAIDialect } from './dialects/openai/routes.ts';
+import { createRunpodDialect } from './dialects/runpod/routes.ts';
+import type { RunpodSettings } from './dialects/runpod/settings.ts';
 import { createWhisperCudaDialect } from './dialects/whisper-cuda/routes.ts';
+import { createWhisperDiarizationDialect } from './dialects/whisper-diarization/routes.ts';
 import { createWhisperServerDialect } from './dialects/whisperserver/routes.ts';
 import { GatewayError } from './errors.ts';
 import { accessLog } from './http/access-log.ts';
@@ -234,7 +237,7 @@ function createWriters({ models }: Transcriber): ResultWriters {
 export interface AppServices {
   log: Log;
   version: string;
-  settings: JobsApiSettings;
+  settings: JobsApiSettings & RunpodSettings;
   readiness(): Promise<Readiness>;
   serving(): Promise<Serving>;
   callbacks(): CallbacksStatus;
@@ -250,8 +253,10 @@ export function createApp(services: AppServices): OpenAPIHono<HttpEnvironment> {
   const jobs = createJobsDialect(dialects, settings);
   const whisperCuda = createWhisperCudaDialect(dialects);
   const whisperServer = createWhisperServerDialect(dialects);
+  const whisperDiarization = createWhisperDiarizationDialect(dialects);
+  const runpod = createRunpodDialect(dialects, settings);
   // Those that have paths to themselves come before those that know their clients by a header.
-  const all: Dialects = [openai, whisperCuda, whisperServer, deepgram, jobs];
+  const all: Dialects = [openai, whisperCuda, whisperServer, whisperDiarization, runpod, deepgram, jobs];
   app.use(requestId, accessLog(log), crossOrigin(deepgram.claims));
 
   app.route('/', createHealthRoutes(services));
@@ -263,6 +268,8 @@ export function createApp(services: AppServices): OpenAPIHono<HttpEnvironment> {
   app.route('/', jobs.routes);
   app.route('/compat/whisper-cuda', whisperCuda.routes);
   app.route('/compat/whisperserver', whisperServer.routes);
+  app.route('/compat/whisper-diarization', whisperDiarization.routes);
+  app.route('/v2', runpod.routes);
   // For clients that were given a base URL without the version; wrapped, so that the API's description lists each route once.
   for (const routes of [modelRoutes, openai.routes]) app.route('/', new Hono<HttpEnvironment>().route('/', routes));
   mountDocs(app, version);

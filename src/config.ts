@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { cacheSettings } from './cache/settings.ts';
 import { jobsApiSettings } from './dialects/jobs/settings.ts';
+import { runpodSettings } from './dialects/runpod/settings.ts';
 import { GatewayError } from './errors.ts';
 import { httpSettings } from './http/settings.ts';
 import { ingestSettings } from './ingest/settings.ts';
@@ -35,9 +36,13 @@ export const settingsSchema = z.object({
   ...jobsSettings.shape,
   ...jobsApiSettings.shape,
   ...webhooksSettings.shape,
+  ...runpodSettings.shape,
 });
 
-const SECRETS = ['API_KEYS', 'WEBHOOK_SECRET', 'MODELS_DATABASE_URL'] satisfies (keyof Settings)[];
+const SECRETS = [
+  ...(['API_KEYS', 'WEBHOOK_SECRET', 'MODELS_DATABASE_URL'] as const),
+  ...(['HUGGINGFACE_ACCESS_TOKEN', 'HF_TOKEN'] as const),
+] satisfies (keyof Settings)[];
 
 export type Settings = z.infer<typeof settingsSchema>;
 

@@ -13,7 +13,7 @@ const { shape } = inputOptions;
 const written = (read: (text: string) => unknown) => (value: unknown) =>
   typeof value !== 'string' || value.trim() === '' ? undefined : read(value.trim());
 const optional = <Option extends z.ZodType>(option: Option, read: (text: string) => unknown, description: string) =>
-  z.preprocess(written(read), option.optional()).describe(`On \`/v2\`, where a request does not say: ${description}`);
+  z.preprocess(written(read), option.optional()).describe(`On \`/v2\`, unless the request says: ${description}`);
 
 const text = <Option extends z.ZodType>(option: Option, description: string) =>
   optional(option, (value) => value, description);
@@ -46,7 +46,7 @@ export const runpodSettings = z.object({
     'the mean log probability below which a try failed; -1 when unset.',
   ),
   LOGPROB_THRESHOLD: number(shape.log_prob_threshold, 'the same, by its older name.'),
-  COMPRESSION_RATIO_THRESHOLD: number(shape.compression_ratio_threshold, `2.4. Any other ${NO_EFFECT.toLowerCase()}`),
+  COMPRESSION_RATIO_THRESHOLD: number(shape.compression_ratio_threshold, `how repetitive text may be. ${NO_EFFECT}`),
   OUTPUT_FORMAT: text(shape.output_format, '`json`, `txt`, `srt` or `vtt`; `json` when unset.'),
   // Many programs look at a variable of this name and put anything into it.
   DEBUG: optional(shape.debug, (value) => FLAGS[value.toLowerCase()], 'whether the output has `debug_info`.'),
@@ -59,7 +59,7 @@ export const runpodSettings = z.object({
   MIN_DURATION_OFF: number(shape.min_duration_off, `the shortest pause. ${NO_EFFECT}`),
   PAD_ONSET: number(shape.pad_onset, `padding before voice. ${NO_EFFECT}`),
   PAD_OFFSET: number(shape.pad_offset, `padding after voice. ${NO_EFFECT}`),
-  ALIGN_OUTPUT: flag(shape.align_output, 'whether words are aligned, which they always are.'),
+  ALIGN_OUTPUT: flag(shape.align_output, 'whether words are aligned. They always are.'),
   DIARIZATION: flag(shape.diarization, `who speaks. ${NO_EFFECT}`),
   DIARIZE: flag(shape.diarize, `the same, by its other name. ${NO_EFFECT}`),
   MIN_SPEAKERS: number(shape.min_speakers, `how few speak. ${NO_EFFECT}`),
