@@ -14,6 +14,8 @@ const BESIDE_MS = 800;
 const DIFFERENCE_MAX = 0.25;
 /** A word that is alike counts for less than one that is equal, so that the equal one is taken where both are there. */
 const ALIKE_SCORE = 0.6;
+/** A pair that follows right upon another is that much surer: "the" alone is any of a speaker's many. */
+const FOLLOWING_SCORE = 0.1;
 
 /** A repeated word was never seen to bring more than the phrase before it along. */
 const REPEATED_WORDS_MAX = 3;
@@ -50,7 +52,7 @@ export function seamOf(left: Word[], right: Word[], overlap: Span): Seam {
     ...pair,
     left: pair.left + firstLeft,
   }));
-  const price = (pair: Pair) => Math.abs(pair.centreMs - middleMs) + (1 - pair.score) * UNSURE_MS;
+  const price = (pair: Pair) => Math.abs(pair.centreMs - middleMs) + Math.max(0, 1 - pair.score) * UNSURE_MS;
   const [nearest] = pairs.sort((one, other) => price(one) - price(other));
   if (!nearest) return seamByTime(left, right, middleMs);
   // Of the pair itself, the word further from the edge of its chunk is kept.
@@ -91,34 +93,51 @@ function shareTime(one: Span, other: Span): boolean {
   return shorterMs > 0 ? sharedMs >= shorterMs / 2 : sharedMs === 0 && one.startMs === other.startMs;
 }
 
-/** The pairs of the best alignment that keeps the order of both (Needleman and Wunsch 1970, without a price for gaps). */
+/**
+ * The pairs of the best alignment that keeps the order of both (Needleman and Wunsch 1970), without a price for gaps but with
+ * a prize for pairs that follow one another.
+ */
 function align(left: Word[], right: Word[]): Pair[] {
   const scores = left.map((one) => right.map((other) => pairScore(one, other)));
-  const best: number[][] = Array.from({ length: left.length + 1 }, () => new Array(right.length + 1).fill(0));
-  const at = (row: number, column: number) => best[row]?.[column] ?? 0;
+  const table = () => Array.from({ length: left.length + 1 }, () => new Array<number>(right.length + 1).fill(0));
+  // What is to be had from a place on: [0] where the pair before it was left out, [1] where it was taken.
+  const best = [table(), table()] as const;
+  const at = (isFollowing: boolean, row: number, column: number) => best[isFollowing ? 1 : 0][row]?.[column] ?? 0;
+  const paired = (isFollowing: boolean, row: number, column: number) => {
+    const score = scores[row]?.[column] ?? 0;
+    return score > 0 ? score + (isFollowing ? FOLLOWING_SCORE : 0) + at(true, row + 1, column + 1) : 0;
+  };
   for (let row = left.length - 1; row >= 0; row--) {
     for (let column = right.length - 1; column >= 0; column--) {
-      const score = scores[row]?.[column] ?? 0;
-      const paired = score > 0 ? score + at(row + 1, column + 1) : 0;
-      const line = best[row];
-      if (line) line[column] = Math.max(paired, at(row + 1, column), at(row, column + 1));
+      const skipped = Math.max(at(false, row + 1, column), at(false, row, column + 1));
+      for (const isFollowing of [false, true]) {
+        const line = best[isFollowing ? 1 : 0][row];
+        if (line) line[column] = Math.max(paired(isFollowing, row, column), skipped);
+      }
     }
   }
   const pairs: Pair[] = [];
-  let row = 0;
-  let column = 0;
+  let [row, column, isFollowing] = [0, 0, false];
   while (row < left.length && column < right.length) {
-    const score = scores[row]?.[column] ?? 0;
-    const one = left[row];
-    const other = right[column];
-    if (one && other && score > 0 && at(row, column) === score + at(row + 1, column + 1)) {
+    const [one, other, score] = [left[row], right[column], scores[row]?.[column] ?? 0];
+    const isPair = score > 0 && at(isFollowing, row, column) === paired(isFollowing, row, column);
+    if (one && other && isPair) {
       pairs.push({ left: row, right: column, centreMs: (centreMs(one) + centreMs(other)) / 2, score });
       row += 1;
       column += 1;
-    } else if (at(row, column) === at(row + 1, column)) row += 1;
+    } else if (at(isFollowing, row, column) === at(false, row + 1, column)) row += 1;
     else column += 1;
+    isFollowing = isPair;
   }
-  return pairs;
+  return pairs.map((pair, index) => ({
+    ...pair,
+    score:
+      follows(pairs[index - 1], pair) || follows(pair, pairs[index + 1]) ? pair.score + FOLLOWING_SCORE : pair.score,
+  }));
+}
+
+function follows(one: Pair | undefined, other: Pair | undefined): boolean {
+  return one !== undefined && other?.left === one.left + 1 && other.right === one.right + 1;
 }
 
 /** 0 for words that cannot be the same; up to 1 for equal words at the same time. */

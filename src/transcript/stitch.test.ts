@@ -256,6 +256,31 @@ describe('chunks that overlap', () => {
     expectConsistent(segments);
   });
 
+  // Recorded with model tiny at a cut inside espeak-ng's English.
+  it('know a phrase again by its words together where all were stamped where the sound ended', () => {
+    const late = (text: string): Said => [text, 267_350, 267_350];
+    const segments = stitch([
+      chunk(242_400, 267_360, [
+        ['cloak', 266_360, 266_780],
+        ['around', 266_800, 267_280],
+        ['him', 267_310, 267_350],
+        ...'and at last the North Wind gave up the attempt to end the Sun.'.split(' ').map(late),
+      ]),
+      chunk(265_824, 289_250, [
+        ['the', 265_820, 265_980],
+        ['attempt', 266_050, 266_640],
+        ['and', 266_690, 266_790],
+        ['the', 266_810, 267_000],
+        ['sun', 267_040, 267_250],
+        ['shot', 267_270, 267_550],
+      ]),
+    ]);
+    expect(heard(segments)).toBe('cloak around him and at last the North Wind gave up the attempt and the sun shot');
+    const words = wordsOf(segments);
+    expect(words.find(({ text }) => text === 'sun')).toMatchObject({ startMs: 267_040, endMs: 267_250 });
+    expectConsistent(segments);
+  });
+
   it('leave a space that the engine wrote where it writes none', () => {
     const unspaced = (startMs: number, endMs: number, said: Said[]) => ({
       startMs,

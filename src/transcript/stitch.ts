@@ -87,9 +87,10 @@ export class Stitcher {
       overlap.startMs < overlap.endMs
         ? seamOf(wordsOf(left), rightWords, overlap)
         : { left: leftWords.length, right: repeatedWordCount(leftWords, rightWords) };
-    const before = keepAcross(left, 0, seam.left);
+    const kept = keepAcross(left, 0, seam.left);
     const [first, ...rest] = keepAcross(right, seam.right, rightWords.length);
-    if (!first) return before;
+    if (!first) return kept;
+    const before = kept.map((segment) => endedBy(segment, first.startMs));
     // A text that begins in the middle of what the engine wrote has the space that the engine gave it.
     if (seam.right > 0) return [...before, first, ...rest];
     return [...before, spaced((before.at(-1) ?? this.#released)?.text ?? '', first), ...rest];
@@ -111,6 +112,19 @@ export class Stitcher {
     const held = segments.findIndex((segment) => segment.endMs > borderMs - SEAM_MARGIN_MS);
     return held < 0 ? segments.length : held;
   }
+}
+
+/**
+ * In a long sentence cut off in its middle an engine stamps the words later and later, up to two seconds, until its clock runs out:
+ * at a seam the chunk that just began knows the time better.
+ */
+function endedBy(segment: Segment, untilMs: number): Segment {
+  const ended = <T extends Span>(span: T): T => ({
+    ...span,
+    startMs: Math.min(span.startMs, untilMs),
+    endMs: Math.min(span.endMs, untilMs),
+  });
+  return { ...ended(segment), words: segment.words.map(ended) };
 }
 
 /** The words from `from` up to `to`, counted over all segments. */
