@@ -22,6 +22,8 @@ const open = cors({
     ...EXPOSED_ALWAYS,
     'openai-processing-ms',
     'openai-version',
+    'location',
+    'idempotency-replayed',
     'x-ratelimit-limit-requests',
     'x-ratelimit-remaining-requests',
     'x-ratelimit-reset-requests',

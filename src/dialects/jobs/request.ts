@@ -58,7 +58,7 @@ export async function readRequest(upload: JobUpload, services: Services, signal:
 
 async function readByUrl(upload: JobUpload, services: Services, options: BodyOptions): Promise<JobRequest> {
   return readWithin(upload.body, upload.headers, options, async () => {
-    const fields = validate(await readJson(upload.body, options));
+    const fields = validate(withoutBlanks(await readJson(upload.body, options)));
     if (fields.url === undefined) throw missingAudio();
     return { ...(await judge(fields, upload, services)), source: { url: checkUrl(fields.url) }, filename: null };
   });
@@ -98,6 +98,12 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
 function withName(recording: Recording, { filename }: FilePart): Recording & { filename: string | null } {
   const name = filename?.split(/[\\/]/).at(-1)?.slice(0, FILENAME_CHARACTERS_MAX);
   return { ...recording, filename: name || null };
+}
+
+/** Programs write what they leave open as null or as nothing, too. */
+function withoutBlanks(content: unknown): unknown {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return content;
+  return Object.fromEntries(Object.entries(content).filter(([, value]) => value !== null && value !== ''));
 }
 
 function validate(content: unknown): JobFields {

@@ -167,6 +167,13 @@ describe('a job is asked for', () => {
     expect(transcriber.uploads).toEqual([]);
   });
 
+  test('in JSON with fields that were left open', async () => {
+    await idOf(submitJson({ url: 'https://example.com/a', model: '', language: null, webhook_url: '' }));
+    expect(services.jobs.accepted).toMatchObject([
+      { transcription: { model: 'default', options: { language: null } }, webhook: null },
+    ]);
+  });
+
   test('for a model that is not on disk yet', async () => {
     await idOf(submit([['model', 'base'], AUDIO]));
   });
@@ -393,6 +400,7 @@ describe('a job is shown', () => {
     const page = await list('?limit=1&offset=1');
     expect(page).toMatchObject({ total: 3, limit: 1, offset: 1, jobs: [{ id: ids[1] }] });
     expect(page.jobs).toHaveLength(1);
+    expect(await list('?status=&limit=&offset=')).toMatchObject({ total: 3, limit: 50 });
     expect(await list('?offset=9')).toMatchObject({ total: 3, jobs: [] });
   });
 

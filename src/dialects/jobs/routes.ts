@@ -175,7 +175,9 @@ function findJob(context: RequestContext, { jobs }: DialectServices): Job {
 }
 
 function readQuery<Shape extends z.ZodType>(context: RequestContext, shape: Shape): z.infer<Shape> {
-  const { data, error } = shape.safeParse(context.req.query());
+  // A form that was left open writes its fields all the same.
+  const given = Object.entries(context.req.query()).filter(([, value]) => value !== '');
+  const { data, error } = shape.safeParse(Object.fromEntries(given));
   if (!error) return data;
   const [issue] = error.issues;
   const field = String(issue?.path[0] ?? '');
