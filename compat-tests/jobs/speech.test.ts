@@ -149,13 +149,13 @@ describe('a job', () => {
   });
 });
 
-describe('a webhook', () => {
-  const hook = () => `${receiver().url}/hook?of=them`;
-  const delivered = async (count: number) => {
-    await eventually(async () => expect(received).toHaveLength(count), DELIVERED_MS_MAX);
-    return received;
-  };
+const hook = () => `${receiver().url}/hook?of=them`;
+async function delivered(count: number): Promise<Delivery[]> {
+  await eventually(async () => expect(received).toHaveLength(count), DELIVERED_MS_MAX);
+  return received;
+}
 
+describe('a webhook', () => {
   test('is the job, signed, and tried three times in three seconds', async () => {
     statuses = [500, 503];
     const { job_id: id } = await client().submit(audio(), { language: 'en', webhook_url: hook() });
@@ -250,6 +250,8 @@ describe('refusals', () => {
 
 describe('the model', () => {
   test('leaves with its process, comes back, and is watched', async () => {
+    await client().submit(audio(), { language: 'en', webhook_url: hook() });
+    await delivered(1);
     const events = await client().modelEvents();
     try {
       expect(await client().modelStatus()).toMatchObject({
@@ -273,6 +275,12 @@ describe('the model', () => {
         'model_ready tiny-q5_1',
       ]);
       expect(events.seen[2]?.loaded_at).toBe((await client().modelStatus()).loaded_at);
+      // Whoever named a webhook is told, too.
+      const news = (await delivered(3)).slice(1).map(({ text }) => JSON.parse(text));
+      expect(news.toSorted((one, other) => one.type.localeCompare(other.type))).toMatchObject([
+        { type: 'model_ready', loaded_at: events.seen[2]?.loaded_at },
+        { type: 'model_unloaded' },
+      ]);
     } finally {
       events.close();
     }
