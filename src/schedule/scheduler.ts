@@ -442,6 +442,7 @@ export class Scheduler {
     backend.running = running;
     backend.readyAtMs = nowMs;
     this.#enter(backend, 'idle');
+    this.#tell(lane);
     this.#log.info({ ...nameOf(backend), startMs: Math.round(lane.lastStartMs) }, 'backend ready');
     running.exited.then((exit) => this.#exited(backend, exit));
     if (this.#closed || backend.retired) this.#stop(backend);
@@ -484,6 +485,7 @@ export class Scheduler {
   #stop(backend: BackendState): void {
     assert(backend.running && (backend.phase === 'idle' || backend.phase === 'busy'));
     this.#enter(backend, 'stopping');
+    this.#tell(backend.lane);
     this.#effects.stop(backend.running).catch((error) => {
       // The process's end is what counts, and `exited` reports it whoever brought it about.
       this.#log.error({ ...nameOf(backend), err: error }, 'backend could not be stopped');
@@ -518,10 +520,12 @@ export class Scheduler {
     backend.phase = phase;
     backend.phaseSinceMs = this.#clock.nowMs();
     checkDevice(backend.device);
-    this.#tell(backend.lane);
   }
 
-  /** After each step that may have made the model another thing than it was; says nothing where it did not. */
+  /**
+   * After each step that may have made the model another thing than it was; says nothing where it did not. A lease is no
+   * such step.
+   */
   #tell({ model: { name } }: Lane): void {
     const state = modelStateOf(name, this.#state, this.#rules);
     if (state === null || state === (this.#changes.get(name)?.state ?? 'unloaded')) return;
