@@ -1,9 +1,9 @@
 // A real PostgreSQL, as Debian packages it. Where none is installed this is said aloud and skipped.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createPostgres, findPostgres, type Postgres } from '../../compat-tests/postgres.ts';
 import { FakeClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { createEnabledModels, type EnabledModels } from './enabled-models.ts';
-import { createPostgres, findPostgres, type Postgres } from './postgres.cases.ts';
 import { modelsSettings } from './settings.ts';
 
 const programs = await findPostgres();

@@ -151,10 +151,7 @@ describe('the status', () => {
       { state: 'delivered', atMs: 1_700_000_000_000, error: null },
       { delivered: true, delivered_at_ms: 1_700_000_000_000, error: null },
     ],
-    [
-      { state: 'pending', atMs: null, error: 'HTTP 500' },
-      { delivered: false, delivered_at_ms: null, error: 'HTTP 500' },
-    ],
+    [DELIVERY, { delivered: false, delivered_at_ms: null, error: null }],
     [
       { state: 'failed', atMs: 5, error: 'HTTP 410' },
       { delivered: false, delivered_at_ms: null, error: 'HTTP 410' },

@@ -68,7 +68,7 @@ const callbackState = z
   .object({
     delivered: z.boolean(),
     delivered_at_ms: z.number().nullable(),
-    error: z.string().nullable().openapi({ description: 'Of the last attempt, until one succeeds.' }),
+    error: z.string().nullable().openapi({ description: 'Why it was given up.' }),
   })
   .openapi('WhisperCudaCallbackState');
 
