@@ -131,3 +131,26 @@ test('leaving the iteration closes the listener', async () => {
   growth.fail(new Error('nobody wants it'));
   await expect.poll(() => closed).toBe(1);
 });
+
+test('one more block is asked about while one is being heard, and no more', async () => {
+  await writeFile(path, speech(seconds(10.24)));
+  const waiting: (() => void)[] = [];
+  let asked = 0;
+  const slow: Pick<VoiceActivity, 'listen'> = {
+    listen: async () => ({
+      hear: (samples) => {
+        asked += 1;
+        const frames = Array.from({ length: samples.length / FRAME_BYTES }, () => ({ hasVoice: true, level: 0.1 }));
+        return new Promise((resolve) => waiting.push(() => resolve(frames)));
+      },
+      close: () => {},
+    }),
+  };
+  const file = { path, byteOffset: 0, growth: Growth.ended() };
+  const chunks = Array.fromAsync(splitIntoChunks(file, slow, SETTINGS, never));
+  for (let answered = 0; answered < 10; answered += 1) {
+    await expect.poll(() => asked).toBe(Math.min(10, answered + 2));
+    waiting.shift()?.();
+  }
+  expect(await chunks).toHaveLength(1);
+});

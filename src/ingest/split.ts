@@ -2,12 +2,14 @@
 // (voice-activity.ts) with what is decided (cut.ts), and frames with bytes; owns neither the file nor the decisions.
 import { Readable } from 'node:stream';
 import { PCM_BYTES_PER_MS, type VoicedChunk } from '../transcript/recording.ts';
-import { type Cut, type CutSettings, Cutter, FRAME_MS } from './cut.ts';
+import { type Cut, type CutSettings, Cutter, FRAME_MS, type Frame } from './cut.ts';
 import { type GrowingFile, readBlocks } from './growing-file.ts';
-import { FRAME_BYTES, type VoiceActivity } from './voice-activity.ts';
+import { FRAME_BYTES, type Listener, type VoiceActivity } from './voice-activity.ts';
 
 /** One second at a time: a short clip is heard between two blocks of long recordings. */
 const BLOCK_BYTES = 32 * FRAME_BYTES;
+/** One is computed while the answer to the other and the next question are on their way. */
+const ASKED_MAX = 2;
 /**
  * Chunks decided and not yet asked for. So many that a recording is heard to its end whatever the pace of its
  * transcription, and makes room for others; each is a few numbers.
@@ -37,10 +39,9 @@ async function* decide(
   try {
     const cutter = new Cutter(settings);
     let bytes = 0;
-    for await (const block of readBlocks(file, BLOCK_BYTES)) {
-      signal.throwIfAborted();
-      bytes += block.length - (block.length % 2);
-      for (const frame of await listener.hear(wholeFrames(block))) {
+    for await (const heard of hearBlocks(file, listener, signal)) {
+      bytes = heard.bytes;
+      for (const frame of heard.frames) {
         const cut = cutter.push(frame);
         if (cut) yield toChunk(file, cut, bytes);
       }
@@ -50,6 +51,47 @@ async function* decide(
   } finally {
     listener.close();
   }
+}
+
+interface Heard {
+  frames: Frame[];
+  /** Of the recording, up to the end of these frames. */
+  bytes: number;
+}
+
+/** Asks about one block while another is being heard, and waits for none that is still to be decoded. */
+async function* hearBlocks(file: GrowingFile, listener: Listener, signal: AbortSignal): AsyncGenerator<Heard> {
+  const blocks = readBlocks(file, BLOCK_BYTES);
+  const asked: Promise<Heard>[] = [];
+  let bytes = 0;
+  try {
+    let next: Promise<IteratorResult<Buffer>> | undefined = take(blocks);
+    while (next || asked.length > 0) {
+      const step = await Promise.race([...asked.slice(0, 1), ...(next && asked.length < ASKED_MAX ? [next] : [])]);
+      signal.throwIfAborted();
+      if ('frames' in step) {
+        asked.shift();
+        yield step;
+      } else if (step.done) {
+        next = undefined;
+      } else {
+        bytes += step.value.length - (step.value.length % 2);
+        const end = bytes;
+        asked.push(listener.hear(wholeFrames(step.value)).then((frames) => ({ frames, bytes: end })));
+        next = take(blocks);
+      }
+    }
+  } finally {
+    // Not waited for: it ends when more is decoded, or nothing more will be.
+    blocks.return(undefined).catch(() => {});
+  }
+}
+
+/** While as much is asked about as may be, nobody waits for the next, nor for its failure. */
+function take(blocks: AsyncGenerator<Buffer>): Promise<IteratorResult<Buffer>> {
+  const next = blocks.next();
+  next.catch(() => {});
+  return next;
 }
 
 /** The last block of a recording may end within a frame, or within a sample. */

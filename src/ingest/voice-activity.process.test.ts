@@ -145,6 +145,35 @@ test('recordings heard at the same time do not disturb each other, nor do those 
   expect(await detectors()).toHaveLength(1);
 });
 
+test('a recording may be asked about again before it is answered, in the same block of memory', async () => {
+  const voiceActivity = open();
+  const alone = voiceOf(await hearAll(voiceActivity, speech));
+  const listener = await voiceActivity.listen(never);
+  const block = Buffer.alloc(BLOCK_BYTES);
+  const hearing: Promise<Frame[]>[] = [];
+  for (let at = 0; at < speech.length; at += BLOCK_BYTES) {
+    const length = speech.copy(block, 0, at, at + BLOCK_BYTES);
+    hearing.push(listener.hear(block.subarray(0, length)));
+  }
+  block.fill(0);
+  listener.close();
+  expect(voiceOf((await Promise.all(hearing)).flat())).toBe(alone);
+});
+
+test('a second process is made for a second recording and no more than are allowed, and serves those that come after', async () => {
+  const voiceActivity = open({ processesMax: 2 });
+  const alone = voiceOf(await hearAll(voiceActivity, speech));
+  expect(await detectors()).toHaveLength(1);
+  const first = await voiceActivity.listen(never);
+  const second = await voiceActivity.listen(never);
+  await expect.poll(() => detectors()).toHaveLength(2);
+  const together = await Promise.all(Array.from({ length: 6 }, () => hearAll(voiceActivity, speech)));
+  expect(together.map((frames) => voiceOf(frames) === alone)).toEqual(Array(6).fill(true));
+  expect(await detectors()).toHaveLength(2);
+  first.close();
+  second.close();
+});
+
 test('what goes on and on is heard in the same memory', async () => {
   const voiceActivity = open();
   const word = speech.subarray(170 * FRAME_BYTES, 234 * FRAME_BYTES); // two seconds without a pause
@@ -190,9 +219,9 @@ test('a process that dies leaves its recordings to loudness, and the next record
   const frames = await listener.hear(speech.subarray(0, BLOCK_BYTES));
   const [pid] = await detectors();
   assert(pid !== undefined);
-  const hearing = listener.hear(speech.subarray(BLOCK_BYTES, 2 * BLOCK_BYTES));
+  const hearing = [1, 2].map((at) => listener.hear(speech.subarray(at * BLOCK_BYTES, (at + 1) * BLOCK_BYTES)));
   process.kill(pid, 'SIGKILL');
-  frames.push(...(await hearing), ...(await listener.hear(speech.subarray(2 * BLOCK_BYTES))));
+  frames.push(...(await Promise.all(hearing)).flat(), ...(await listener.hear(speech.subarray(3 * BLOCK_BYTES))));
   listener.close();
   expect(frames).toHaveLength(speech.length / FRAME_BYTES);
   const cutter = new Cutter({ CHUNK_SECONDS_MIN: 20, CHUNK_SECONDS_MAX: 28 });

@@ -1,9 +1,9 @@
-// A program, not a part: runs Silero's voice activity model for voice-activity.ts. In a process of its own because the model
+// A program, not a part: runs Silero's voice activity model for voice-activity-process.ts. In a process of its own because the model
 // computes for 10 s over an hour of audio, and because native code that fails, be it over a damaged model file, takes its
 // whole process with it. Its argument is the model's path; it says `ready`, then answers each question in the order they came.
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Answer, Question } from './voice-activity.ts';
+import type { Answer, Question } from './voice-activity-process.ts';
 
 interface Vad {
   acceptWaveform(samples: Float32Array): void;
@@ -61,7 +61,7 @@ process.on('message', ({ recording, samples, gain }: Question) => {
   if (samples) {
     const vad = listening.get(recording) ?? idle.pop() ?? createVad();
     listening.set(recording, vad);
-    process.send?.({ recording, voice: detect(vad, samples, gain) } satisfies Answer);
+    process.send?.({ voice: detect(vad, samples, gain) } satisfies Answer);
     return;
   }
   const vad = listening.get(recording);

@@ -1,0 +1,106 @@
+// One process that runs the voice activity model (voice-detector.ts): its life, and the questions it has not answered yet.
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+
+const PROGRAM_PATH = fileURLToPath(new URL('./voice-detector.ts', import.meta.url));
+
+/** An answer takes milliseconds; a process that takes this long hangs. */
+const ANSWER_MS_MAX = 30_000;
+const STDERR_CHARACTERS_MAX = 2_048;
+
+/** Whole frames of one recording, after those that were sent before; null when there are no more. */
+export interface Question {
+  recording: number;
+  samples: Uint8Array | null;
+  /** By how much they are to be amplified. */
+  gain: number;
+}
+
+/** For each frame asked about 1 where there is voice. */
+export interface Answer {
+  voice: Uint8Array;
+}
+
+export interface DetectorParts {
+  log: Log;
+  clock: Clock;
+  modelPath: string;
+}
+
+/** Once it is gone it answers every question with nothing. */
+export class DetectorProcess {
+  /** `unusable`: it never came up, and the next would not either. */
+  state: 'starting' | 'ready' | 'gone' | 'unusable' | 'closed' = 'starting';
+  readonly #parts: DetectorParts;
+  readonly #child: ChildProcess;
+  readonly #gone: Promise<void>;
+  /** It answers in the order it was asked. */
+  readonly #waiting: ((voice: Uint8Array | undefined) => void)[] = [];
+  #said = '';
+  /** Whoever listens keeps count. */
+  listenerCount = 0;
+
+  constructor(parts: DetectorParts) {
+    this.#parts = parts;
+    const child = fork(PROGRAM_PATH, [parts.modelPath], {
+      env: {},
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#child = child;
+    child.on('message', (message: 'ready' | Answer) => {
+      if (message === 'ready') this.state = 'ready';
+      else this.#waiting.shift()?.(message.voice);
+    });
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-STDERR_CHARACTERS_MAX);
+    });
+    this.#gone = new Promise((resolve) => {
+      child.once('error', () => resolve());
+      child.once('close', () => resolve());
+    });
+    this.#gone.then(() => this.#bury());
+  }
+
+  ask(question: Question): Promise<Uint8Array | undefined> {
+    if (!this.#child.connected) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      const cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
+      this.#waiting.push((voice) => {
+        cancelDeadline();
+        resolve(voice);
+      });
+      this.#send(question);
+    });
+  }
+
+  forget(recording: number): void {
+    if (this.#child.connected) this.#send({ recording, samples: null, gain: 1 });
+  }
+
+  async close(): Promise<void> {
+    this.state = 'closed';
+    this.#child.kill('SIGKILL');
+    await this.#gone;
+  }
+
+  #send(question: Question): void {
+    this.#child.send(question, () => {}); // one that cannot be sent is answered when the process is found gone
+  }
+
+  #bury(): void {
+    const { log } = this.#parts;
+    const details = { recordings: this.listenerCount, said: this.#said.trim() };
+    if (this.state === 'starting') {
+      this.state = 'unusable';
+      log.warn(details, 'voice activity detection is not available: speech is told from silence by loudness alone');
+    } else if (this.state === 'ready') {
+      this.state = 'gone';
+      log.error(details, 'voice activity detection failed: what it was listening to is heard by loudness');
+    }
+    for (const settle of this.#waiting.splice(0)) settle(undefined);
+  }
+}
