@@ -64,6 +64,6 @@ test('refusals are one sentence', async () => {
     [await at('/transcribe'), 405, 'Method Not Allowed'],
     [await at('/nothing'), 404, 'Not Found'],
   ] as const) {
-    expect([answer.status, JSON.parse(answer.body)]).toEqual([status, { detail }]);
+    expect([answer.status, JSON.parse(answer.body)]).toEqual([status, { error: detail }]);
   }
 });

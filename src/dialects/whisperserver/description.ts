@@ -6,10 +6,10 @@ const KEY_SCHEMES = ['WhisperServerKey', 'WhisperServerKeyHeader', 'WhisperServe
 
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
 const requestId = { 'x-request-id': text('Names this request in the logs.') };
-const failure = (description: string, detail: string) => ({
+const failure = (description: string, error: string) => ({
   description,
   headers: requestId,
-  content: { 'application/json': { schema: errorBody, example: { detail } } },
+  content: { 'application/json': { schema: errorBody, example: { error } } },
 });
 
 const transcribeRoute = createRoute({

@@ -55,6 +55,6 @@ describeDialect('WhisperServer', {
   },
   keyHeaders: (key) => ({ authorization: `Bearer ${key}` }),
   errors: Object.fromEntries(
-    Object.entries(statuses).map(([name, status]) => [name, { status, body: { detail: expect.stringMatching(/./) } }]),
+    Object.entries(statuses).map(([name, status]) => [name, { status, body: { error: expect.stringMatching(/./) } }]),
   ) as Record<ErrorCode, { status: number; body: unknown }>,
 });

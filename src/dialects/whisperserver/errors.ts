@@ -1,15 +1,15 @@
-// Every error of the gateway in the words of a FastAPI service: a status and one sentence.
+// Every error of the gateway as such a service says it: a status and one sentence.
 import type { ErrorCode, GatewayError } from '../../errors.ts';
 import type { RenderedError } from '../dialect.ts';
 
-type Rendering = { status: number; detail?: string };
+type Rendering = { status: number; message?: string };
 
 const RENDERINGS: Record<ErrorCode, Rendering> = {
   'key-missing': { status: 401 },
   'key-invalid': { status: 401 },
   'key-insufficient': { status: 403 },
-  'route-unknown': { status: 404, detail: 'Not Found' },
-  'method-unsupported': { status: 405, detail: 'Method Not Allowed' },
+  'route-unknown': { status: 404, message: 'Not Found' },
+  'method-unsupported': { status: 405, message: 'Method Not Allowed' },
   'head-malformed': { status: 400 },
   'head-too-large': { status: 431 },
   'body-malformed': { status: 400 },
@@ -41,10 +41,10 @@ const RENDERINGS: Record<ErrorCode, Rendering> = {
 };
 
 export function renderError(error: GatewayError): RenderedError {
-  const { status, detail = error.message } = RENDERINGS[error.code];
+  const { status, message = error.message } = RENDERINGS[error.code];
   const headers: Record<string, string> = {};
   if (error.retryAfterSeconds !== undefined) {
     headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterSeconds)));
   }
-  return { status, headers, body: { detail } };
+  return { status, headers, body: { error: message } };
 }

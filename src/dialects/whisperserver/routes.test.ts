@@ -35,7 +35,7 @@ function post(query = 'model=base', parts: Part[] = [FILE], init: RequestInit = 
   for (const [name, value] of parts) form.append(name, value);
   return app.request(`/transcribe?${query}`, { method: 'POST', body: form, ...init });
 }
-const detailOf = async (response: Response) => ((await response.json()) as { detail: string }).detail;
+const errorOf = async (response: Response) => ((await response.json()) as { error: string }).error;
 
 test('is answered with the text, and nothing else', async () => {
   const response = await post();
@@ -92,7 +92,7 @@ test.each<[string, Part[]]>([
 ])('%s is missing its file', async (_what, parts) => {
   const response = await post('model=base', parts);
   expect(response.status).toBe(422);
-  expect(await detailOf(response)).toBe('Field required: file.');
+  expect(await errorOf(response)).toBe('Field required: file.');
 });
 
 test.each<[string, string, string, Part]>([
@@ -102,7 +102,7 @@ test.each<[string, string, string, Part]>([
 ])('%s is refused before the file is read', async (_what, query, detail, file) => {
   const response = await post(query, [file]);
   expect(response.status).toBe(400);
-  expect(await detailOf(response)).toContain(detail);
+  expect(await errorOf(response)).toContain(detail);
   expect(transcriber.uploads).toEqual([]);
 });
 
@@ -127,7 +127,7 @@ test('a body that is no form, and another method', async () => {
   const response = await app.request('/transcribe');
   expect(response.status).toBe(405);
   expect(response.headers.get('allow')).toBe('POST');
-  expect(await response.json()).toEqual({ detail: 'Method Not Allowed' });
+  expect(await response.json()).toEqual({ error: 'Method Not Allowed' });
 });
 
 test('a key may be in either header or in the URL', async () => {

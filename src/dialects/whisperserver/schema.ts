@@ -18,7 +18,7 @@ export const transcribeForm = z
   .openapi('WhisperServerForm');
 
 export const textBody = z.object({ text: z.string() }).openapi('WhisperServerText');
-export const errorBody = z.object({ detail: z.string() }).openapi('WhisperServerError');
+export const errorBody = z.object({ error: z.string() }).openapi('WhisperServerError');
 
 export type TranscribeQuery = z.infer<typeof transcribeQuery>;
 export type TextBody = z.infer<typeof textBody>;
