@@ -120,7 +120,7 @@ export class FakeTranscriber {
 }
 
 /** Until its run is given up. */
-export const hang = ({ signal }: FakeRun): Promise<never> =>
+export const hang = ({ signal }: Pick<FakeRun, 'signal'>): Promise<never> =>
   new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason));
@@ -166,6 +166,8 @@ export const RENDERER: JobRenderer = {
 
 export class JobsHouse {
   readonly directory = mkdtempSync(join(tmpdir(), 'jobs-test-'));
+  /** What the jobs keep. */
+  readonly jobsDirectory: string;
   readonly clock = new FakeClock();
   transcriber = new FakeTranscriber();
   outbox = new FakeOutbox();
@@ -176,6 +178,10 @@ export class JobsHouse {
   #offsetMs = 0;
   readonly #open: DurableJobs[] = [];
 
+  constructor(jobsDirectory?: string) {
+    this.jobsDirectory = jobsDirectory ?? join(this.directory, 'jobs');
+  }
+
   /** As an app does at its start. */
   open(settings: Record<string, string> = {}, parts: Partial<JobsParts> = {}): DurableJobs {
     const jobs = this.openIdle(settings, parts);
@@ -185,7 +191,7 @@ export class JobsHouse {
 
   openIdle(settings: Record<string, string> = {}, parts: Partial<JobsParts> = {}): DurableJobs {
     const jobs = createJobs({
-      ...{ settings: jobsSettings.parse(settings), directory: join(this.directory, 'jobs') },
+      ...{ settings: jobsSettings.parse(settings), directory: this.jobsDirectory },
       ...{ transcriber: this.transcriber, outbox: this.outbox, log: silentLog, clock: this.clock },
       ...{ agingMs: 30_000, rankOf: async (model: string) => this.ranks[model] ?? 0 },
       epochMs: () => START_MS + this.#offsetMs + this.clock.nowMs(),
@@ -235,7 +241,7 @@ export class JobsHouse {
 
   /** Names of the files of kept recordings. */
   audio(): string[] {
-    return readdirSync(join(this.directory, 'jobs', 'audio'));
+    return readdirSync(join(this.jobsDirectory, 'audio'));
   }
 
   async close(): Promise<void> {

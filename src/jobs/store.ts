@@ -375,7 +375,18 @@ export class JobStore {
     } catch (error) {
       // Some of its failures end the transaction themselves.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw readFault(error);
+      const fault = readFault(error);
+      if (fault instanceof GatewayError) this.#makeRoom();
+      throw fault;
+    }
+  }
+
+  /** The log of changes is emptied by changes that succeed. On a full disk there may be none until it has been. */
+  #makeRoom(): void {
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // Somebody else has to.
     }
   }
 

@@ -8,7 +8,7 @@ import { GatewayError } from '../errors.ts';
 import { FakeClock, settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { Delivery } from './deliver.ts';
-import { createOutbox, type Enqueued, type Outbox, STORAGE_REST_MS, WAIT_MS_MAX } from './outbox.ts';
+import { createOutbox, type Enqueued, type Outbox, type Outcome, STORAGE_REST_MS, WAIT_MS_MAX } from './outbox.ts';
 import { type WebhooksSettings, webhooksSettings } from './settings.ts';
 
 const EPOCH_MS = 1_800_000_000_000;
@@ -276,6 +276,60 @@ describe('bounds', () => {
     expect(outbox.failed().length).toBe(0);
     inside((database) => expect(database.prepare('SELECT count(*) AS count FROM messages').get()?.count).toBe(0));
   });
+});
+
+describe('an outcome', () => {
+  const outcomes: Outcome[] = [];
+  beforeEach(() => {
+    outcomes.length = 0;
+    outbox.observe((outcome) => outcomes.push(outcome));
+  });
+
+  test('is told once it is on disk: confirmed, or given up with the reason', async () => {
+    outbox.observe((outcome) => {
+      outcomes.push({ ...outcome, ...outbox.find(outcome.id) });
+    });
+    outbox.enqueue(message('a'));
+    outbox.enqueue(message('b', { retryDelaysMs: [1000] }));
+    expect(outbox.find('a')).toEqual({ failure: null });
+    sent[0]?.confirm();
+    sent[1]?.refuse();
+    await settle();
+    expect(outcomes).toEqual([{ id: 'a', atMs: EPOCH_MS, error: null }]);
+    await clock.advance(1000);
+    expect(outcomes).toHaveLength(1);
+    sent[2]?.refuse();
+    await settle();
+    const failure = { atMs: EPOCH_MS + 1000, error: 'The receiver answered 500.' };
+    expect(outcomes[1]).toEqual({ id: 'b', ...failure, failure });
+    expect(outbox.find('a')).toBeUndefined();
+    expect(outbox.find('b')).toEqual({ failure });
+  });
+
+  test('is told again until it is taken, without another delivery', async () => {
+    let refusals = 2;
+    outbox.observe((outcome) => {
+      if (refusals-- > 0) throw new Error('the disk is full');
+      outcomes.push(outcome);
+    });
+    answer = () => undefined;
+    outbox.enqueue(message('a'));
+    await settle();
+    expect(outcomes).toEqual([]);
+    await clock.advance(2 * STORAGE_REST_MS);
+    expect(outcomes).toMatchObject([{ id: 'a' }]);
+    expect(sentIds()).toEqual(['a']);
+  });
+});
+
+test('quick retries come before the usual ones', async () => {
+  await outbox.close();
+  await open({ WEBHOOK_RETRIES_MAX: 1, WEBHOOK_RETRY_SECONDS: 30 });
+  answer = () => refused();
+  outbox.enqueue(message('a', { quickRetriesMs: [1000, 2000] }));
+  await clock.advance(DAY_MS);
+  expect(sent.map(({ atMs }) => atMs)).toEqual([0, 1000, 3000, 33_000]);
+  expect(() => outbox.enqueue(message('b', { quickRetriesMs: [-1] }))).toThrow();
 });
 
 describe('another start', () => {
