@@ -715,6 +715,14 @@ describe('a webhook', () => {
     expect(jobs.webhookStatus()).toMatchObject({ pending: 0, failed: 0 });
   });
 
+  test('that waits for the end of its job is counted, those of running jobs among them', async () => {
+    house.transcriber.story = hang;
+    const jobs = house.open({ JOBS_RUNNING_MAX: '2' });
+    await jobs.accept(house.job('quiet', { webhook: null }));
+    for (const id of ['one', 'two']) await jobs.accept(house.job(id));
+    expect(jobs.webhookStatus()).toEqual({ pending: 2, running: 1, failed: 0, failures: [] });
+  });
+
   test('that would be too large says so', async () => {
     house.outbox.failure = (body) =>
       body.includes('sound') ? new GatewayError('body-too-large', 'Too large.') : undefined;

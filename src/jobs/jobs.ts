@@ -201,12 +201,12 @@ export class DurableJobs implements Jobs {
   }
 
   webhookStatus(): WebhookStatus {
-    const { waiting, due, refused } = this.#parts.store.countWebhooks();
+    const { waiting, running, due, refused } = this.#parts.store.countWebhooks();
     const failures = this.#parts.store.refused(REFUSED_LISTED_MAX).map(({ job }) => ({
       ...{ id: job.id, url: withoutSecrets(job.webhook?.url ?? ''), attempts: 0, reason: job.delivery.error ?? '' },
       ...{ createdAtMs: job.createdAtMs, failedAtMs: job.delivery.atMs ?? 0 },
     }));
-    return { pending: waiting + due, running: this.#runner.runningCount, failed: refused, failures };
+    return { pending: waiting + due, running, failed: refused, failures };
   }
 
   /** Takes up nothing more and ends what runs: it is on disk, and goes on with the next start. What is kept can be seen. */

@@ -63,10 +63,6 @@ export class Runner {
     this.#meanRunMs = parts.store.recentRunMs(MEAN_JOBS);
   }
 
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
   /** Waiting or running. */
   get count(): number {
     return this.#waiting.count + this.#running.size;

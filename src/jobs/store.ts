@@ -59,7 +59,7 @@ const PREPARE = `
   CREATE INDEX IF NOT EXISTS newest ON jobs (dialect, sequence);
   CREATE INDEX IF NOT EXISTS unfinished ON jobs (sha256, webhook_url) WHERE ended_at_ms IS NULL;
   CREATE INDEX IF NOT EXISTS ended ON jobs (ended_at_ms, webhook) WHERE ended_at_ms IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS webhooks ON jobs (webhook) WHERE webhook_url IS NOT NULL;
+  CREATE INDEX IF NOT EXISTS webhooks ON jobs (webhook, status) WHERE webhook_url IS NOT NULL;
   CREATE INDEX IF NOT EXISTS webhook_urls ON jobs (dialect, webhook_url) WHERE webhook_url IS NOT NULL;
   CREATE TABLE IF NOT EXISTS transcripts (
     sequence INTEGER PRIMARY KEY REFERENCES jobs (sequence) ON DELETE CASCADE,
@@ -111,8 +111,8 @@ const NOTE_WEBHOOK = `UPDATE jobs SET webhook = ?, webhook_at_ms = ?, webhook_er
 const WITH_WEBHOOK = `SELECT id FROM jobs WHERE webhook_url IS NOT NULL AND webhook = ? ORDER BY sequence`;
 const REFUSED = `SELECT * FROM jobs WHERE webhook_url IS NOT NULL AND webhook = 'refused'
   ORDER BY sequence DESC LIMIT ?`;
-const COUNT_WEBHOOKS = `SELECT webhook, count(*) AS count FROM jobs WHERE webhook_url IS NOT NULL
-  AND webhook IN ('waiting', 'due', 'refused') GROUP BY webhook`;
+const COUNT_WEBHOOKS = `SELECT webhook, count(*) AS count, sum(status = 'running') AS running FROM jobs
+  WHERE webhook_url IS NOT NULL AND webhook IN ('waiting', 'due', 'refused') GROUP BY webhook`;
 const WEBHOOK_URLS = `SELECT DISTINCT webhook_url FROM jobs WHERE dialect = ? AND webhook_url IS NOT NULL LIMIT ?`;
 const RECENT_RUN = `SELECT avg(ended_at_ms - started_at_ms) AS ms FROM
   (SELECT * FROM jobs WHERE ended_at_ms IS NOT NULL ORDER BY ended_at_ms DESC LIMIT ?) WHERE status = 'done'`;
@@ -308,10 +308,12 @@ export class JobStore {
     this.#write(() => this.#run(NOTE_WEBHOOK, state, atMs, outcome?.error ?? null, id));
   }
 
-  countWebhooks(): Record<'waiting' | 'due' | 'refused', number> {
-    const counts = new Map(this.#all(COUNT_WEBHOOKS).map(({ webhook, count }) => [webhook, Number(count)]));
-    const of = (state: WebhookState) => counts.get(state) ?? 0;
-    return { waiting: of('waiting'), due: of('due'), refused: of('refused') };
+  /** `running`: among those that wait for the end of their job. */
+  countWebhooks(): Record<'waiting' | 'running' | 'due' | 'refused', number> {
+    const rows = new Map(this.#all(COUNT_WEBHOOKS).map((row) => [row.webhook, row]));
+    const of = (state: WebhookState) => Number(rows.get(state)?.count ?? 0);
+    const running = Number(rows.get('waiting')?.running ?? 0);
+    return { waiting: of('waiting'), running, due: of('due'), refused: of('refused') };
   }
 
   /** The latest first. */
