@@ -7,6 +7,7 @@ import { measureLongAudio } from './long-audio.ts';
 import { measureMemory } from './memory.ts';
 import { measureMixedLoad } from './mixed-load.ts';
 import { measureOverhead } from './overhead.ts';
+import { measureScheduling } from './scheduling.ts';
 import { type Hour, recordHour } from './speech.ts';
 import { measureStart } from './start.ts';
 
@@ -15,6 +16,7 @@ const BENCHES: Record<string, () => Promise<string>> = {
   'cache-hit': measureCacheHit,
   memory: measureMemory,
   start: measureStart,
+  scheduling: measureScheduling,
   'long-audio': () => measureLongAudio(hour()),
   'mixed-load': () => measureMixedLoad(hour()),
 };
