@@ -1,6 +1,6 @@
 // Owns the files in the spool directory: their names, their bytes on disk, their removal. Knows nothing of audio or HTTP.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -45,7 +45,7 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
   async function remove(path: string): Promise<void> {
     total -= sizes.get(path) ?? 0;
     sizes.delete(path);
-    await rm(path, { force: true });
+    await unlink(path).catch(ignoreMissing);
   }
 
   return {
@@ -54,20 +54,26 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
       const path = join(directory, randomUUID());
       let bytes = 0;
       sizes.set(path, 0);
-      async function* counted(chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          bytes += chunk.length;
-          total += chunk.length;
-          sizes.set(path, bytes);
-          if (total > bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
-          inspect(chunk, bytes);
-          yield chunk;
-        }
-      }
+      const count = (chunk: Buffer) => {
+        bytes += chunk.length;
+        total += chunk.length;
+        sizes.set(path, bytes);
+        if (total > bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
+        inspect(chunk, bytes);
+      };
       try {
         const handle = await open(path, 'wx', 0o600);
         onOpen?.(path);
-        await pipeline(source, counted, handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES }), { signal });
+        const target = handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES });
+        // Listened to beside the pipeline and not iterated over in it: an iterator is given copies, joined together.
+        source.on('data', (chunk: Buffer) => {
+          try {
+            if (!target.destroyed) count(chunk);
+          } catch (error) {
+            target.destroy(error as Error);
+          }
+        });
+        await pipeline(source, target, { signal });
       } catch (error) {
         source.destroy();
         await remove(path);
@@ -85,6 +91,10 @@ export async function openSpool(directory: string, bytesMax: number): Promise<Sp
 
 function diskFull(message: string, cause?: unknown): GatewayError {
   return new GatewayError('disk-full', message, { cause });
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 function isDiskFull(error: unknown): boolean {
