@@ -1,6 +1,7 @@
 // Starts the real gateway on stand-in engines, and knows it from outside: its settings, its log and its memory. What is
 // started here is ended here, whatever happens to the bench.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,12 +14,16 @@ export const ROOT = join(import.meta.dirname, '..');
 export const PACED_ENGINE = join(ROOT, 'backends/paced/server.mjs');
 export const BIN = join(ROOT, 'node_modules/.bin');
 export const MODEL = 'tiny-q5_1';
+/** What `npm start` runs, with the flags that Node is given there. */
+export const START: readonly string[] = JSON.parse(
+  readFileSync(join(ROOT, 'package.json'), 'utf8'),
+).scripts.start.split(' ');
 
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
 const POLL_MS = 50;
-/** Clips sent at once to make every device start its engine. */
-const WARM_UP_CLIPS_PER_DEVICE = 3;
+/** Clips sent at once to make every device start its engines. */
+const WARM_UP_CLIPS_PER_ENGINE = 3;
 const WARM_UP_CLIP_SECONDS = 10;
 
 export interface GatewayOptions {
@@ -27,6 +32,8 @@ export interface GatewayOptions {
   speed?: number;
   /** A program instead of the paced engine; null for the one that the gateway finds. */
   engine?: string | null;
+  /** How many engines to wait for, where a device runs more than one. */
+  engines?: number;
   /** As on a machine where the voice activity model could not be had: speech is told from silence by loudness alone. */
   withoutVoiceModel?: boolean;
   settings?: Record<string, string>;
@@ -46,7 +53,8 @@ export class Gateway {
     root: string,
   ) {
     this.#directory = directory;
-    this.#child = spawn(join(BIN, 'node'), ['src/main.ts'], {
+    const [program = '', ...args] = START;
+    this.#child = spawn(join(BIN, program), args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -79,7 +87,8 @@ export class Gateway {
     try {
       await gateway.#until(() => gateway.#url !== undefined);
       await gateway.#until(async () => (await fetch(`${gateway.url}/ready`)).status === 200);
-      while (gateway.#readyCount < options.devices) await gateway.#warmUp(options.devices);
+      const engines = options.engines ?? options.devices;
+      while (gateway.#readyCount < engines) await gateway.#warmUp(engines);
       return gateway;
     } catch (error) {
       await gateway.end();
@@ -117,9 +126,9 @@ export class Gateway {
     if (msg === 'backend ready') this.#readyCount += 1;
   }
 
-  async #warmUp(devices: number): Promise<void> {
+  async #warmUp(engines: number): Promise<void> {
     const audio = clip(WARM_UP_CLIP_SECONDS);
-    const sent = Array.from({ length: devices * WARM_UP_CLIPS_PER_DEVICE }, () => transcribe(this.url, audio));
+    const sent = Array.from({ length: engines * WARM_UP_CLIPS_PER_ENGINE }, () => transcribe(this.url, audio));
     await Promise.all(sent);
   }
 
@@ -144,17 +153,26 @@ async function copyWithoutBuild(root: string): Promise<string> {
 
 /** The largest resident memory of a gateway, and of the process that hears where somebody speaks, above what they began with. */
 export class MemoryWatch {
-  readonly #pids: Record<'gateway' | 'listener', number>;
+  readonly #pids: Record<'gateway' | 'listener', number | undefined>;
   readonly #first = { gateway: 0, listener: 0 };
   readonly growthMb = { gateway: 0, listener: 0 };
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(pids: Record<'gateway' | 'listener', number>) {
+  private constructor(pids: Record<'gateway' | 'listener', number | undefined>) {
     this.#pids = pids;
   }
 
-  static async start(gateway: Gateway): Promise<MemoryWatch> {
-    const watch = new MemoryWatch({ gateway: gateway.pid, listener: await listenerOf(gateway.pid) });
+  static async start(gateway: Pick<Gateway, 'pid'>): Promise<MemoryWatch> {
+    return MemoryWatch.#begin({ gateway: gateway.pid, listener: await listenerOf(gateway.pid) });
+  }
+
+  /** The same of a program that hears nothing. */
+  static startAlone(program: { pid: number }): Promise<MemoryWatch> {
+    return MemoryWatch.#begin({ gateway: program.pid, listener: undefined });
+  }
+
+  static async #begin(pids: Record<'gateway' | 'listener', number | undefined>): Promise<MemoryWatch> {
+    const watch = new MemoryWatch(pids);
     for (const name of ['gateway', 'listener'] as const) watch.#first[name] = await residentMb(watch.#pids[name]);
     watch.#timer = setInterval(() => void watch.#look(), POLL_MS);
     return watch;
@@ -172,7 +190,7 @@ export class MemoryWatch {
   }
 }
 
-export async function residentMb(pid: number): Promise<number> {
+export async function residentMb(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inSeconds, table, verdict } from './figures.ts';
 import { Gateway, MemoryWatch, residentMb } from './gateway.ts';
 import type { LoadTask } from './load.ts';
-import { INSTANT_ENGINE, Load } from './programs.ts';
+import { INSTANT_ENGINE, Load, startFloor, startInstantEngine } from './programs.ts';
 import { PATH } from './sides.ts';
 import { clip, clipBeforeNotes, encode, VOICED_AT } from './speech.ts';
 
@@ -18,8 +18,9 @@ const MANY_BYTES = 25_000_000;
 const SOUND_SECONDS = 5;
 const MANY_SOUND_SECONDS = 30;
 const REQUESTS = 10_000;
-/** In so many parts; memory is read after each. The first lets the heap find its size. */
+/** In so many parts; memory is read after each. Before them some more, in which the heap finds its size. */
 const PARTS = 10;
+const WARM_UP_PARTS = 3;
 /** What is left to the heap's ups and downs. */
 const NO_GROWTH_MB = 8;
 const SETTLE_MS = 1_000;
@@ -46,15 +47,18 @@ export async function measureMemory(): Promise<string> {
       };
     };
     const many = { ...withNotes(MANY_SOUND_SECONDS, MANY_BYTES), connections: MANY, count: MANY };
+    const one = withNotes(SOUND_SECONDS, UPLOAD_BYTES);
     const rows = [
-      await watch('an upload of 2 GB', load, withNotes(SOUND_SECONDS, UPLOAD_BYTES), 64),
+      await watchFloor('an upload of 2 GB', load, one),
+      await watch('an upload of 2 GB', load, one, 64),
+      await watchFloor(`${MANY} uploads of 25 MB at once`, load, many),
       await watch(`${MANY} uploads of 25 MB at once`, load, many, 128),
       await watch('an hour of opus', load, { path: opus, filename: 'hour.opus', connections: 1, count: 1 }, 64),
     ];
     return [
       '## bench/memory: resident memory of the gateway',
       'Growth: from a gateway that has warmed up to the highest of looks taken every 50 ms.',
-      table(['', 'before', 'growth', 'target', '', 'took', 'voice detector'], rows),
+      table(['', '', 'before', 'growth', 'target', '', 'took', 'voice detector'], rows),
       await measureManyRequests(load, directory),
     ].join('\n\n');
   } finally {
@@ -76,6 +80,7 @@ async function watch(name: string, load: Load, task: Task, limitMb: number): Pro
     const { gateway: growthMb, listener } = memory.growthMb;
     return [
       name,
+      'gateway',
       `${beforeMb.toFixed(0)} MB`,
       `${growthMb.toFixed(0)} MB`,
       `under ${limitMb} MB`,
@@ -85,6 +90,25 @@ async function watch(name: string, load: Load, task: Task, limitMb: number): Pro
     ];
   } finally {
     await gateway.end();
+  }
+}
+
+/** The least that a gateway in Node can take: it pipes the body through and hashes it. */
+async function watchFloor(name: string, load: Load, task: Task): Promise<string[]> {
+  console.error(`memory: ${name}, floor`);
+  const engine = await startInstantEngine();
+  const floor = await startFloor('proxy', `${engine.url}${PATH}`);
+  try {
+    const send = (given: Task) => load.run({ ...given, url: floor.url + PATH, fields: { model: 'whisper-1' } });
+    await send({ ...task, connections: 1, count: 1, padTo: 1_000_000 });
+    await sleep(SETTLE_MS);
+    const beforeMb = await residentMb(floor.pid);
+    const memory = await MemoryWatch.startAlone(floor);
+    const { tookMs } = await send(task).finally(() => memory.stop());
+    const growth = `${memory.growthMb.gateway.toFixed(0)} MB`;
+    return [name, 'floor: pipe and hash', `${beforeMb.toFixed(0)} MB`, growth, '', 'baseline', inSeconds(tookMs), ''];
+  } finally {
+    await Promise.all([floor.end(), engine.end()]);
   }
 }
 
@@ -99,15 +123,15 @@ async function measureManyRequests(load: Load, directory: string): Promise<strin
     const task = { url: gateway.url + PATH, fields: { model: 'whisper-1' }, path, filename: 'clip.wav' };
     const fresh = { vary: { samplesAt: VOICED_AT }, headers: { 'cache-control': 'no-store' } };
     const megabytes: number[] = [];
-    for (let part = 0; part <= PARTS; part += 1) {
+    for (let part = 0; part < WARM_UP_PARTS + PARTS; part += 1) {
       await load.run({ ...task, connections: 16, count: 0.9 * count });
       await load.run({ ...task, ...fresh, connections: 4, count: 0.1 * count });
       await sleep(SETTLE_MS);
       megabytes.push(await residentMb(gateway.pid));
     }
-    const growthMb = (megabytes[PARTS] ?? Number.NaN) - (megabytes[0] ?? Number.NaN);
+    const growthMb = (megabytes.at(-1) ?? Number.NaN) - (megabytes[WARM_UP_PARTS - 1] ?? Number.NaN);
     const shown = megabytes.map((mb) => mb.toFixed(0)).join(', ');
-    return `${REQUESTS} requests after ${count} to warm up, nine of ten of them hits: ${shown} MB after each ${count}. Growth ${growthMb.toFixed(0)} MB; target: none, within ${NO_GROWTH_MB} MB, ${verdict(growthMb <= NO_GROWTH_MB)}.`;
+    return `${REQUESTS} requests after ${WARM_UP_PARTS * count} to warm up, nine of ten of them hits: ${shown} MB after each ${count}. Growth ${growthMb.toFixed(0)} MB; target: none, within ${NO_GROWTH_MB} MB, ${verdict(growthMb <= NO_GROWTH_MB)}.`;
   } finally {
     await gateway.end();
   }

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { measureCacheHit } from './cache-hit.ts';
+import { measureEngines } from './engines.ts';
 import { measureLongAudio } from './long-audio.ts';
 import { measureMemory } from './memory.ts';
 import { measureMixedLoad } from './mixed-load.ts';
 import { measureOverhead } from './overhead.ts';
-import { measureScheduling } from './scheduling.ts';
 import { type Hour, recordHour } from './speech.ts';
 import { measureStart } from './start.ts';
 
@@ -16,7 +16,7 @@ const BENCHES: Record<string, () => Promise<string>> = {
   'cache-hit': measureCacheHit,
   memory: measureMemory,
   start: measureStart,
-  scheduling: measureScheduling,
+  engines: measureEngines,
   'long-audio': () => measureLongAudio(hour()),
   'mixed-load': () => measureMixedLoad(hour()),
 };

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inSeconds, median, percentile, table, verdict } from './figures.ts';
-import { BIN, MODEL, ROOT } from './gateway.ts';
+import { BIN, MODEL, ROOT, START } from './gateway.ts';
 import { ENGINE, freePort } from './programs.ts';
 import { PATH } from './sides.ts';
 import { clip } from './speech.ts';
@@ -43,7 +43,7 @@ export async function measureStart(): Promise<string> {
       console.error(`start: round ${round + 1} of ${ROUNDS}`);
       const data = join(directory, `data-${round}`);
       times.bare.push(await start('npm', ['start', '--silent'], bare, {}));
-      times.source.push(await start(join(BIN, 'node'), ['src/main.ts'], ROOT, { DATA_DIR: `${data}-source` }));
+      times.source.push(await start(join(BIN, 'node'), START.slice(1), ROOT, { DATA_DIR: `${data}-source` }));
       times.npm.push(await start('npm', ['start'], ROOT, { DATA_DIR: data }, PATH));
       times.engine.push(await start(ENGINE, await engineArguments(), ROOT, {}, '/inference'));
     }
@@ -69,7 +69,7 @@ function report(times: Record<'bare' | 'source' | 'npm' | 'engine', Started[]>):
       ['', 'median', 'p95', ''],
       [
         row('npm start of a server that only listens: accepted', accepted('bare'), 'baseline'),
-        row('node src/main.ts: accepted', accepted('source'), ''),
+        row(`${START.join(' ')}: accepted`, accepted('source'), ''),
         row('npm start: accepted', accepted('npm'), verdict(median(accepted('npm')) < ACCEPTED_MS_MAX)),
         row('whisper-server: first transcript', transcript('engine'), 'baseline'),
         row('npm start: first transcript', transcript('npm'), ''),
