@@ -5,6 +5,7 @@ import type { ChunkFinal } from './event.ts';
 import { repeatedWordCount, type Span, seamOf } from './overlap.ts';
 import { keepWords, withLeadingSpace } from './segment-cut.ts';
 import type { Segment, Word } from './transcript.ts';
+import { timedByVoice } from './voiced-words.ts';
 import { monotonic } from './words.ts';
 
 /** Words may end this much after their chunk: the engine hears a sound fade where the cut took it for silence. */
@@ -19,13 +20,17 @@ const UNSPACED_END =
 const UNSPACED_START =
   /^[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Mymr}\u3000-\u303F\u30FC\uFF00-\uFFEF]/u;
 
+interface HeardSpan extends Span {
+  voice: Span[] | undefined;
+}
+
 /**
  * `expect` every chunk in the order of the recording, `add` their results in any order, `end` when all are there: each call
  * answers the segments that are finished by it, so that all answers together are the transcript's segments. What waits for an
  * earlier chunk is bounded by the recording's own length, like the transcript itself.
  */
 export class Stitcher {
-  readonly #chunks: Span[] = [];
+  readonly #chunks: HeardSpan[] = [];
   readonly #waiting = new Map<number, Segment[]>();
   /** The chunk that is stitched next. */
   #next = 0;
@@ -35,12 +40,12 @@ export class Stitcher {
   #released: Segment | undefined;
   #isEnded = false;
 
-  /** Answers the chunk's number. */
-  expect(chunk: { startMs: number; durationMs: number }): number {
+  /** Answers the chunk's number. Where somebody is heard in it corrects the words' times. */
+  expect({ voice, ...chunk }: { startMs: number; durationMs: number; voice?: Span[] }): number {
     const previous = this.#chunks.at(-1);
     assert(!this.#isEnded && (!previous || chunk.startMs >= previous.startMs), 'chunks are expected in order');
     assert(!previous || chunk.startMs >= previous.endMs - OVERLAP_MS_MAX, 'chunks overlap by a little at most');
-    return this.#chunks.push({ startMs: chunk.startMs, endMs: chunk.startMs + chunk.durationMs }) - 1;
+    return this.#chunks.push({ startMs: chunk.startMs, endMs: chunk.startMs + chunk.durationMs, voice }) - 1;
   }
 
   add(index: number, final: ChunkFinal): Segment[] {
@@ -68,7 +73,8 @@ export class Stitcher {
     for (let segments = this.#takeNext(); segments; segments = this.#takeNext()) {
       const chunk = this.#chunks[this.#next - 1];
       assert(chunk);
-      const right = segments.map((segment) => within(segment, chunk));
+      const { voice } = chunk;
+      const right = segments.map((segment) => within(voice ? timedByVoice(segment, voice) : segment, chunk));
       stitched = this.#join(stitched, right, chunk);
     }
     const timed = inOrder(stitched, this.#released?.endMs ?? 0);

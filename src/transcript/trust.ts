@@ -146,7 +146,7 @@ function ruleAgainst(
 }
 
 /** The engine's clock stops where the sound does; the words it goes on writing have no duration any more. */
-function goesPastEnd(segment: Segment): boolean {
+export function goesPastEnd(segment: Segment): boolean {
   const tail = segment.words.slice(-WORDS_AFTER_END_MIN);
   const lastMs = tail.at(-1)?.endMs;
   return tail.length === WORDS_AFTER_END_MIN && tail.every((word) => word.startMs === lastMs);
