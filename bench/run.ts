@@ -8,6 +8,7 @@ import { measureLongAudio } from './long-audio.ts';
 import { measureMemory } from './memory.ts';
 import { measureMixedLoad } from './mixed-load.ts';
 import { measureOverhead } from './overhead.ts';
+import { measureScheduling } from './scheduling.ts';
 import { type Hour, recordHour } from './speech.ts';
 import { measureStart } from './start.ts';
 
@@ -17,10 +18,11 @@ const BENCHES: Record<string, () => Promise<string>> = {
   memory: measureMemory,
   start: measureStart,
   engines: measureEngines,
+  scheduling: measureScheduling,
   'long-audio': () => measureLongAudio(hour()),
   'mixed-load': () => measureMixedLoad(hour()),
 };
-const MINUTES_MAX = 25;
+const MINUTES_MAX = 30;
 
 let recorded: Hour | undefined;
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
