@@ -124,7 +124,7 @@ function listen(engine: EngineProcess, fileName: string, chunk: Chunk, onEvent: 
   return engine.onOutput((event) => {
     if (event.type === 'request-begun') isOurText = event.name === fileName;
     else if (event.type === 'audio-begun') isOurProgress = event.name === fileName;
-    else if (event.type === 'progress' && isOurProgress) onEvent(event);
+    else if (isOurProgress && (event.type === 'progress' || event.type === 'language-detected')) onEvent(event);
     else if (event.type === 'segment-draft' && isOurText && event.text.trim() !== '') {
       onEvent({ ...event, startMs: limit(event.startMs), endMs: limit(event.endMs) });
     }

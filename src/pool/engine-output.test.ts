@@ -24,9 +24,10 @@ test('a recorded stdout gives each request and its segments', () => {
 
 test('a recorded stderr gives the backend, each audio and its progress', () => {
   const events = eventsOf('cpu-engine.stderr.txt', readStderrLine);
-  expect(events.slice(0, 3)).toEqual([
+  expect(events.slice(0, 4)).toEqual([
     { type: 'backend-chosen', backend: 'cpu' },
     { type: 'audio-begun', name: 'jfk.wav' },
+    { type: 'language-detected', language: 'en', probability: 0.98082 },
     { type: 'progress', fraction: 1 },
   ]);
 });

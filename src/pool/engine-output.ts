@@ -10,6 +10,7 @@ export type OutputEvent =
   /** The same for progress, which comes on the other pipe. */
   | { type: 'audio-begun'; name: string }
   | { type: 'progress'; fraction: number }
+  | { type: 'language-detected'; language: string; probability: number }
   | { type: 'backend-chosen'; backend: 'cuda' | 'cpu' }
   | { type: 'memory-short' }
   /** The engine goes on answering after this, but from freed memory or a broken device. */
@@ -32,6 +33,8 @@ export function readStderrLine(line: string): OutputEvent | null {
   if (begun) return { type: 'audio-begun', name: begun[1] ?? '' };
   const progress = /progress\s*=\s*(\d+)%/.exec(line);
   if (progress) return { type: 'progress', fraction: Math.min(1, Number(progress[1]) / 100) };
+  const detected = /auto-detected language: ([a-z]+) \(p = ([\d.]+)\)/.exec(line);
+  if (detected) return { type: 'language-detected', language: detected[1] ?? '', probability: Number(detected[2]) };
   // Chosen is not yet initialised: the engine also goes on without the GPU when that fails.
   if (/no GPU found|failed to initialize CUDA\d* backend/.test(line)) return { type: 'backend-chosen', backend: 'cpu' };
   if (/using CUDA\d* backend/.test(line)) return { type: 'backend-chosen', backend: 'cuda' };

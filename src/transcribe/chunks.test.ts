@@ -78,6 +78,8 @@ const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 /** A pool that leases at once and remembers what ran. */
 class FakePool {
   slotCount = 2;
+  /** What the engine takes a chunk for before it writes; nothing unless a test says so. */
+  detect: (index: number) => { language: string; probability: number } | undefined = () => undefined;
   readonly inferences: Inference[] = [];
   leased = 0;
   released = 0;
@@ -117,6 +119,8 @@ class FakePool {
     };
     this.inferences.push(inference);
     try {
+      const detected = of.options.language === null && this.detect(inference.index);
+      if (detected) yield { type: 'language-detected', ...detected };
       yield await promise;
     } finally {
       inference.isEnded = true;
@@ -324,6 +328,38 @@ describe('language', () => {
     expect(listener.drafts).toEqual([0, 1, 2, 3]);
     expect(listener.result?.language).toBe('de');
     expect(listener.result?.segments.map(({ text }) => text).join('')).not.toContain('llanfair');
+  });
+
+  test('is decided by what was written of the first chunk and what the engine takes the next for', async () => {
+    pool.slotCount = 1;
+    pool.detect = () => ({ language: 'de', probability: 0.95 });
+    const listener = await start({ count: 4 });
+    expect(pool.inferences.map(({ options: { language } }) => language)).toEqual([null, null]);
+    await pool.on(0).answer(said(0, 'de'));
+    expect(listener.drafts).toEqual([0]);
+    await answerAll('de');
+    expect(pool.inferences.map(({ options: { language } }) => language)).toEqual([null, null, 'de', 'de']);
+    expect(listener.result?.language).toBe('de');
+  });
+
+  test.each([
+    ['is not sure of the next', { language: 'de', probability: 0.79 }],
+    ['takes the next for another', { language: 'nl', probability: 0.99 }],
+  ])('waits for the next to be written where the engine %s', async (_, next) => {
+    pool.detect = (index) => (index === 1 ? next : undefined);
+    const listener = await start({ count: 3 });
+    await pool.on(0).answer(said(0, 'de'));
+    expect(listener.drafts).toEqual([]);
+    await pool.on(1).answer(said(1, 'de'));
+    expect(listener.drafts).toEqual([0, 1]);
+  });
+
+  test('is not decided before anything is written', async () => {
+    pool.slotCount = 3;
+    pool.detect = () => ({ language: 'de', probability: 0.99 });
+    await start({ count: 8 });
+    await pool.on(1).answer(said(1, 'de'));
+    expect(pool.on(4).options.language).toBeNull();
   });
 
   test('chunks are counted in the order of the recording, not of their ending', async () => {
@@ -599,28 +635,29 @@ describe('a run that was broken off', () => {
           : said(index, language ?? 'de'),
     ],
   ];
+  const detections = [() => undefined, () => ({ language: 'de', probability: 0.95 })];
   for (const [what, script] of scripts)
-    for (const slotCount of [1, 3])
-      for (const order of [0, -1] as const)
-        test(`${what}, ${slotCount} slots, the ${order === 0 ? 'first' : 'last'} to start ends first: nothing that ended is run again`, async () => {
-          pool.slotCount = slotCount;
-          const whole = await start({ count: 8 });
-          for (let next = pool.running.at(order); next; next = pool.running.at(order)) await next.answer(script(next));
-          const inferences = pool.inferences.length;
-          for (let ended = 0; ended <= inferences; ended += 1) {
-            kept.clear();
-            pool = new FakePool();
-            pool.slotCount = slotCount;
-            await breakOffAfter(Math.min(ended, inferences), script, order);
-            pool = new FakePool();
-            pool.slotCount = slotCount;
-            const resumed = await start({ count: 8, known });
+    for (const detect of detections)
+      for (const slotCount of [1, 3])
+        for (const order of [0, -1] as const)
+          test(`${what}, ${detect() ? 'detected beforehand, ' : ''}${slotCount} slots, the ${order === 0 ? 'first' : 'last'} to start ends first: nothing that ended is run again`, async () => {
+            Object.assign(pool, { slotCount, detect });
+            const whole = await start({ count: 8 });
             for (let next = pool.running.at(order); next; next = pool.running.at(order))
               await next.answer(script(next));
-            expect(pool.inferences.length, `after ${ended}`).toBeLessThanOrEqual(inferences - ended);
-            expect(resumed.result).toEqual(whole.result);
-          }
-        });
+            const inferences = pool.inferences.length;
+            for (let ended = 0; ended <= inferences; ended += 1) {
+              kept.clear();
+              pool = Object.assign(new FakePool(), { slotCount, detect });
+              await breakOffAfter(Math.min(ended, inferences), script, order);
+              pool = Object.assign(new FakePool(), { slotCount, detect });
+              const resumed = await start({ count: 8, known });
+              for (let next = pool.running.at(order); next; next = pool.running.at(order))
+                await next.answer(script(next));
+              expect(pool.inferences.length, `after ${ended}`).toBeLessThanOrEqual(inferences - ended);
+              expect(resumed.result).toEqual(whole.result);
+            }
+          });
 
   test('what cannot be kept ends it, even a second try', async () => {
     const full = new GatewayError('disk-full', 'No.');

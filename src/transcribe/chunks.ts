@@ -4,13 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
-import type { ChunkFinal, Progress, SegmentDraft } from '../transcript/event.ts';
+import type { ChunkFinal, LanguageDetected, Progress, SegmentDraft } from '../transcript/event.ts';
 import type { SplitAudio, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { Stitcher } from '../transcript/stitch.ts';
 import type { Diagnostic, Segment } from '../transcript/transcript.ts';
 import { judgeChunk, retryOptions, settleRetry } from '../transcript/trust.ts';
-import { mostSpoken, vote } from '../transcript/vote.ts';
+import { type Detected, mostSpoken, type Vote, vote } from '../transcript/vote.ts';
 import type { KnownChunks } from './known-chunks.ts';
 import { runChunk } from './run-chunk.ts';
 
@@ -29,8 +29,8 @@ interface Done {
   chunk: VoicedChunk;
   final: ChunkFinal;
   diagnostics: Diagnostic[];
-  /** It was told the recording's language, so it is not run again for having heard another. */
-  isPinned: boolean;
+  /** What it was told, or what it heard. */
+  language: string;
 }
 
 export interface ChunksParts {
@@ -56,12 +56,16 @@ export async function* transcribeChunks(
   try {
     let next: Promise<Found> | undefined = ask(source);
     while (next || recording.isRunning) {
-      const step: Found | Done = await Promise.race([...(next ? [next] : []), ...recording.running]);
-      if ('chunk' in step) recording.finish(step);
-      else if (step.value) {
+      const step: Found | Done | undefined = await Promise.race([
+        ...(next ? [next] : []),
+        ...recording.running,
+        recording.detection,
+      ]);
+      if (step && 'chunk' in step) recording.finish(step);
+      else if (step?.value) {
         recording.add(step.value);
         next = ask(source);
-      } else {
+      } else if (step) {
         recording.isComplete = true;
         next = undefined;
       }
@@ -101,8 +105,9 @@ class ChunkedRecording {
   #remembered: number | undefined;
   /** Finished and not stitched: the language is not decided yet. */
   readonly #held = new Map<number, Done>();
-  /** Everything that finished before the language was decided, for the vote. */
-  readonly #finals = new Map<number, ChunkFinal>();
+  /** Everything that finished before the language was decided, or what is known of it by then, for the vote. */
+  readonly #heard = new Map<number, ChunkFinal | Detected>();
+  #detected = Promise.withResolvers<undefined>();
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   #language: string | null;
@@ -117,6 +122,11 @@ class ChunkedRecording {
     this.#parts = parts;
     this.#language = parts.options.language;
     this.#signal = AbortSignal.any([signal, this.#abort.signal]);
+  }
+
+  /** Resolves when an engine has said which language it is about to write. */
+  get detection(): Promise<undefined> {
+    return this.#detected.promise;
   }
 
   get isRunning(): boolean {
@@ -136,7 +146,7 @@ class ChunkedRecording {
     if (this.#remembered === done.index) this.#remembered = undefined;
     this.#running.delete(done.index);
     this.#held.set(done.index, done);
-    if (this.#language === null) this.#finals.set(done.index, done.final);
+    if (this.#language === null) this.#heard.set(done.index, done.final);
   }
 
   /** Starts what there is room for. Answers the segments that are settled by now and were not before. */
@@ -155,7 +165,7 @@ class ChunkedRecording {
   progress(): Progress | undefined {
     const lastMs = endMs(this.#chunks.at(-1));
     if (!this.#isOver && (this.durationMs === undefined || lastMs === 0)) return undefined;
-    const chunk = this.#stitcher.finishedCount;
+    const chunk = this.#stitcher.releasedChunkCount;
     const count = this.#chunks.length;
     const isEstimated = !this.isComplete && this.durationMs !== undefined;
     const chunksTotal = isEstimated ? Math.max(count, Math.ceil((count * (this.durationMs ?? 0)) / lastMs)) : count;
@@ -188,8 +198,9 @@ class ChunkedRecording {
       if (!chunk) return;
       const index = this.#startedCount;
       this.#startedCount += 1;
-      if (this.#parts.known?.recall(chunk, this.#options)) this.#remembered = index;
-      this.#run(index, chunk);
+      const options = this.#knownOptions(chunk);
+      if (options) this.#remembered = index;
+      this.#run(index, chunk, options);
     }
   }
 
@@ -197,14 +208,14 @@ class ChunkedRecording {
     if (!this.#isPerChunk && this.#language === null) {
       this.#language = this.#decideLanguage();
       if (this.#language === null) return [];
-      this.#finals.clear();
+      this.#heard.clear();
     }
     const settled: Segment[] = [];
     for (const done of [...this.#held.values()]) {
       this.#held.delete(done.index);
       const { language, segments } = done.final;
       // Whoever took the recording for another language wrote nonsense.
-      if (!this.#isPerChunk && !done.isPinned && language !== this.#language && segments.length > 0) {
+      if (!this.#isPerChunk && done.language !== this.#language && segments.length > 0) {
         this.#run(done.index, done.chunk);
         continue;
       }
@@ -222,16 +233,22 @@ class ChunkedRecording {
     return { ...this.#parts.options, language: this.#language };
   }
 
-  #run(index: number, chunk: VoicedChunk): void {
-    const run = this.#transcribe(index, chunk);
+  /** How a chunk was decoded before: the vote may have been decided by what was heard of one that did not end. */
+  #knownOptions(chunk: VoicedChunk): DecodingOptions | undefined {
+    const options = this.#options;
+    const ways = [options, ...(this.#language === null ? [{ ...options, language: this.#vote().language }] : [])];
+    return ways.find((way) => this.#parts.known?.recall(chunk, way));
+  }
+
+  #run(index: number, chunk: VoicedChunk, options = this.#options): void {
+    const run = this.#transcribe(index, chunk, options);
     run.catch(() => {}); // when one fails the others are aborted, and nobody waits for them any more
     this.#running.set(index, run);
   }
 
-  async #transcribe(index: number, chunk: VoicedChunk): Promise<Done> {
-    const options = this.#options;
+  async #transcribe(index: number, chunk: VoicedChunk, options: DecodingOptions): Promise<Done> {
     const first = await this.#decode(index, chunk, options);
-    const done = { index, chunk, isPinned: options.language !== null };
+    const done = { index, chunk, language: options.language ?? first.language };
     // Without times there is nothing to compare the words with.
     if (!this.#parts.model.timestamps || judgeChunk(first, chunk).verdict === 'keep')
       return { ...done, final: first, diagnostics: [] };
@@ -239,7 +256,8 @@ class ChunkedRecording {
       if (this.#signal.aborted || isDiskFull(error)) throw error;
       return first; // what the first try wrote and can be believed is better than nothing
     });
-    return { ...done, ...settleRetry(first, second, chunk) };
+    const settled = settleRetry(first, second, chunk);
+    return { ...done, language: options.language ?? settled.final.language, ...settled };
   }
 
   /** What the engine writes, or wrote before. */
@@ -249,18 +267,35 @@ class ChunkedRecording {
     if (before) return before;
     // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
     const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
-    const final = await runChunk(scheduler, chunk, { ...need, options }, this.#signal);
+    const final = await runChunk(scheduler, chunk, { ...need, options }, this.#signal, (detected) =>
+      this.#detect(index, chunk, detected),
+    );
     known?.keep(chunk, options, final);
     return final;
   }
 
+  #detect(index: number, { voice }: VoicedChunk, detected: LanguageDetected): void {
+    if (this.#language !== null || this.#heard.has(index)) return;
+    const voiceMs = voice.reduce((sum, span) => sum + span.endMs - span.startMs, 0);
+    this.#heard.set(index, { ...detected, voiceMs });
+    this.#detected.resolve(undefined);
+    this.#detected = Promise.withResolvers();
+  }
+
   /** Null while more has to be heard. One chunk alone needs no vote. */
   #decideLanguage(): string | null {
-    const prefix: ChunkFinal[] = [];
-    for (let final = this.#finals.get(0); final; final = this.#finals.get(prefix.length)) prefix.push(final);
-    const { language, isDecided } = vote(prefix);
-    const isLast = this.isComplete && prefix.length === this.#chunks.length;
+    const { language, isDecided } = this.#vote();
+    const isLast = this.isComplete && !this.isRunning && this.#startedCount === this.#chunks.length;
     return isDecided || isLast ? (language ?? 'en') : null;
+  }
+
+  /** By the chunks from the first without a gap, of which the first at least has been written. */
+  #vote(): Vote {
+    const first = this.#heard.get(0);
+    const prefix: (ChunkFinal | Detected)[] = [];
+    for (let next = first; next && first?.type === 'chunk-final'; next = this.#heard.get(prefix.length))
+      prefix.push(next);
+    return vote(prefix);
   }
 }
 

@@ -7,6 +7,14 @@ export interface ChunkProgress {
   fraction: number;
 }
 
+/** What the engine takes a chunk for, told before it writes any of it. */
+export interface LanguageDetected {
+  type: 'language-detected';
+  /** Whisper code. */
+  language: string;
+  probability: number;
+}
+
 /** How far a recording has come. Never ahead of the text: the drafts of what it counts as finished come before it. */
 export interface Progress {
   type: 'progress';
@@ -40,7 +48,7 @@ export interface TranscriptFinal {
 }
 
 /** From one backend, about one chunk. */
-export type ChunkEvent = ChunkProgress | SegmentDraft | ChunkFinal;
+export type ChunkEvent = ChunkProgress | LanguageDetected | SegmentDraft | ChunkFinal;
 
 /** From `transcribe`, about one recording. */
 export type TranscriptEvent = Progress | SegmentDraft | TranscriptFinal;

@@ -63,7 +63,7 @@ export class Stitcher {
   }
 
   /** How many chunks, from the first without a gap, have all their segments out. */
-  get finishedCount(): number {
+  get releasedChunkCount(): number {
     const [held] = this.#held;
     return held ? this.#chunks.findIndex(({ endMs }) => endMs > held.startMs) : this.#next;
   }

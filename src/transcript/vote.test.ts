@@ -114,3 +114,19 @@ describe('what is spoken most', () => {
     expect(mostSpoken([segment(undefined, 500)])).toBeNull();
   });
 });
+
+describe('what the engine says beforehand', () => {
+  const detected = (language: string, probability: number, voiceMs = 20_000) =>
+    ({ type: 'language-detected', language, probability, voiceMs }) as const;
+
+  it('counts like a chunk that is written, as far as the engine is sure', () => {
+    expect(vote([heard('de'), detected('de', 0.95)])).toEqual({ language: 'de', isDecided: true });
+    expect(vote([heard('de'), detected('de', 0.79)]).isDecided).toBe(false);
+    expect(vote([heard('de'), detected('de', 0.95, 5_000)]).isDecided).toBe(false);
+    expect(vote([heard('de'), detected('en', 0.95)]).isDecided).toBe(false);
+  });
+
+  it('is better than nothing where it is all there is', () => {
+    expect(vote([detected('fr', 0.4)])).toEqual({ language: 'fr', isDecided: false });
+  });
+});

@@ -1,6 +1,6 @@
 // The language of a whole recording: by a vote of its first confident chunks, or, where each has its own, by what is spoken
 // most. Pure.
-import type { ChunkFinal } from './event.ts';
+import type { ChunkFinal, LanguageDetected } from './event.ts';
 import type { Segment } from './transcript.ts';
 
 /** openai-whisper's own bounds for a decoding to be believed. */
@@ -12,6 +12,8 @@ const LETTERS_MIN = 12;
 const WORD_MS_MAX = 1_000;
 /** However sure a chunk is, it has no more say than this: one song or one quotation is not the recording. */
 const CHUNK_WEIGHT_MAX = 15_000;
+/** What the engine is less sure of has to be read before it counts: of noise and music it is rarely this sure. */
+const DETECTED_PROBABILITY_MIN = 0.8;
 /** Decided when the leader has heard this much speech, weighted, and this many times more than the next. */
 const DECIDED_WEIGHT_MIN = 25_000;
 const DECIDED_LEAD_MIN = 2.5;
@@ -24,21 +26,27 @@ export interface Vote {
   isDecided: boolean;
 }
 
-/** Of the same chunks, in the same order, and more of them: once decided, it stays decided. Give it what trust.ts has left. */
-export function vote(finals: ChunkFinal[]): Vote {
+/** A chunk of which nothing is written yet, and how much voice there is in it. */
+export type Detected = LanguageDetected & { voiceMs: number };
+
+/**
+ * Of the same chunks, in the same order, and more of them: once decided, it stays decided. Give it what trust.ts has left, or
+ * what the engine says of a chunk beforehand.
+ */
+export function vote(heard: (ChunkFinal | Detected)[]): Vote {
   const weights = new Map<string, number>();
   let voters = 0;
-  for (const final of finals) {
-    const weight = weightOf(final);
+  for (const chunk of heard) {
+    const weight = chunk.type === 'chunk-final' ? weightOf(chunk) : weightOfDetected(chunk);
     if (weight === 0) continue;
     voters += 1;
-    weights.set(final.language, (weights.get(final.language) ?? 0) + weight);
+    weights.set(chunk.language, (weights.get(chunk.language) ?? 0) + weight);
     const [leader, next] = ranking(weights);
     const isClear = leader.weight >= DECIDED_WEIGHT_MIN && leader.weight >= DECIDED_LEAD_MIN * next.weight;
     if (isClear || voters === VOTERS_MAX) return { language: leader.language, isDecided: true };
   }
   const [leader] = ranking(weights);
-  const unsure = finals.find((final) => final.segments.length > 0) ?? finals[0];
+  const unsure = heard.find((chunk) => chunk.type !== 'chunk-final' || chunk.segments.length > 0) ?? heard[0];
   return { language: leader.language ?? unsure?.language ?? null, isDecided: false };
 }
 
@@ -63,6 +71,10 @@ function weightOf(final: ChunkFinal): number {
     CHUNK_WEIGHT_MAX,
     believed.reduce((sum, segment) => sum + spokenMs(segment) * confidence(segment), 0),
   );
+}
+
+function weightOfDetected({ probability, voiceMs }: Detected): number {
+  return probability < DETECTED_PROBABILITY_MIN ? 0 : Math.min(CHUNK_WEIGHT_MAX, voiceMs * probability);
 }
 
 /** The mean probability of its tokens. */
