@@ -25,7 +25,7 @@ const app = createApp({
       transcribeChannels: unused,
       models: { list: unused, find: unused },
     },
-    keys: { check: unused },
+    keys: { isEmpty: true, check: unused },
     tokens: { mint: unused, check: unused },
     jobs: {
       checkWebhook: unused,

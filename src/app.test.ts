@@ -100,3 +100,12 @@ test('the description lists each route once', async () => {
   expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/v1/listen', '/v1/models', '/v1/audio/transcriptions']));
   expect(Object.keys(paths)).not.toContain('/models');
 });
+
+test('the description has a place for each group of routes', async () => {
+  const { paths, tags } = (await (await app.request('/openapi.json')).json()) as {
+    paths: Record<string, Record<string, { tags: string[] }>>;
+    tags: { name: string }[];
+  };
+  const used = Object.values(paths).flatMap((methods) => Object.values(methods).flatMap((route) => route.tags));
+  expect(new Set(tags.map(({ name }) => name))).toEqual(new Set(used));
+});

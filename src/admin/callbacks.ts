@@ -2,6 +2,7 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
+import { keySecurity, presentedKey } from '../http/presented-key.ts';
 
 const status = z
   .object({
@@ -71,7 +72,8 @@ const callbacksRoute = createRoute({
   path: '/callbacks',
   tags: ['Server'],
   summary: 'What has become of callbacks?',
-  description: 'Needs one of `API_KEYS` where there are any, as `Bearer` or `Token`.',
+  description: 'Needs one of `API_KEYS` where there are any.',
+  security: keySecurity,
   responses: {
     200: { description: 'All that are kept.', content: { 'application/json': { schema: status } } },
     401: { description: 'No key, or a wrong one.' },
@@ -81,8 +83,7 @@ const callbacksRoute = createRoute({
 export function createCallbackRoutes({ keys, callbacks }: { keys: KeyRing; callbacks(): CallbacksStatus }) {
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
   routes.openapi(callbacksRoute, (context) => {
-    const [, key] = /^(?:bearer|token)\s+(\S+)\s*$/i.exec(context.req.header('authorization') ?? '') ?? [];
-    keys.check(key);
+    keys.check(presentedKey(context.req.raw.headers));
     return context.json(callbacks(), 200);
   });
   return routes;

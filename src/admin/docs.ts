@@ -9,6 +9,12 @@ import type { HttpEnvironment } from '../http/environment.ts';
 /** Put there by set-up. */
 const PAGE_SCRIPT = new URL('../../build/docs/scalar.js', import.meta.url);
 
+/** In the order in which they are shown. */
+const GROUPS = [
+  ...['OpenAI', 'Deepgram', 'Models', 'Jobs', 'RunPod', 'whisper-diarization', 'whisper-cuda', 'WhisperServer'],
+  'Server',
+];
+
 export function mountDocs(app: OpenAPIHono<HttpEnvironment>, version: string): void {
   app.get('/openapi.json', (context) => context.json(describeApi(app, version)));
   app.get(
@@ -17,6 +23,8 @@ export function mountDocs(app: OpenAPIHono<HttpEnvironment>, version: string): v
       url: '/openapi.json',
       cdn: '/docs/scalar.js',
       pageTitle: 'Whispergate',
+      // There is a group of routes called Models.
+      modelsSectionLabel: 'Schemas',
       // The rest of what the page could offer would call its makers' hosts.
       withDefaultFonts: false,
       telemetry: false,
@@ -45,10 +53,10 @@ export function describeApi(app: OpenAPIHono<HttpEnvironment>, version: string) 
       title: 'Whispergate',
       version,
       description:
-        "Self-hosted speech-to-text behind OpenAI's and Deepgram's APIs: change the base URL, keep the program.",
+        "Self-hosted speech-to-text behind OpenAI's and Deepgram's APIs and those of several services: change the base URL, keep the program. Long recordings are jobs, which are answered later.",
       license: { name: 'MIT', url: 'https://opensource.org/license/mit' },
     },
-    tags: [{ name: 'OpenAI' }, { name: 'Server' }],
+    tags: GROUPS.map((name) => ({ name })),
     servers: [{ url: '/', description: 'This server' }],
   });
 }

@@ -1,9 +1,11 @@
-// Owns the comparison of a presented key with the configured ones. How a key is presented, and what a refusal looks
-// like, belongs to the dialects.
+// Owns the comparison of a presented key with the configured ones. How a key is presented (presented-key.ts has the usual
+// ways), and what a refusal looks like, belongs to the dialects.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 
 export interface KeyRing {
+  /** Nobody is asked for a key. */
+  readonly isEmpty: boolean;
   /** Throws `key-missing` or `key-invalid`; returns for every caller when no keys are configured. */
   check(presented: string | undefined): void;
 }
@@ -12,6 +14,7 @@ export function createKeyRing(keys: readonly string[]): KeyRing {
   // Digests have one length, so the comparison takes the same time whatever is presented.
   const digests = keys.map(digest);
   return {
+    isEmpty: keys.length === 0,
     check(presented) {
       if (digests.length === 0) return;
       if (!presented) throw new GatewayError('key-missing', 'No API key was given.');

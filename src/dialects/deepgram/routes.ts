@@ -148,7 +148,7 @@ async function answerListen(context: RequestContext, services: DialectServices):
   const cacheControl = headers.get('cache-control');
   try {
     const { request, source } = await receive(context, query, services);
-    request.transcription.caller = callerOf(context);
+    request.transcription.caller = callerOf(context, services.keys);
     if (request.callback) {
       const details: KeptRequest = { query: query.toString(), cacheControl };
       const { callback: webhook, transcription, isMultichannel: eachChannel } = request;

@@ -1,5 +1,6 @@
 // What the API's own description says of the routes of jobs and models.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import {
   acceptedJob,
   errorBody,
@@ -19,9 +20,6 @@ import {
 } from './schema.ts';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
-
-const KEY_SCHEMES = ['JobsKey', 'JobsKeyHeader'];
-const security = KEY_SCHEMES.map((name) => ({ [name]: [] }));
 
 const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
 const retryAfterHeader = {
@@ -66,7 +64,7 @@ const submitRoute = createRoute({
   summary: 'Have a recording transcribed, and hear of it later',
   description:
     'The job, its recording included, is on disk before the answer: it comes to its end whatever happens to the server. Unknown fields are ignored.',
-  security,
+  security: keySecurity,
   request: {
     headers: z.object({
       'idempotency-key': z.string().optional().openapi({
@@ -112,7 +110,7 @@ const listRoute = createRoute({
   operationId: 'listJobs',
   tags: ['Jobs'],
   summary: 'All jobs, the latest first',
-  security,
+  security: keySecurity,
   request: { query: listQuery },
   responses: {
     200: answer('A page of them, without their segments.', jobList),
@@ -128,7 +126,7 @@ const findRoute = createRoute({
   tags: ['Jobs'],
   summary: 'One job',
   description: 'Also the body of the webhook.',
-  security,
+  security: keySecurity,
   request: { params: jobParams },
   responses: { 200: answer('The job.', jobDocument), 401: keyFailure, 404: unknownJob },
 });
@@ -139,7 +137,7 @@ const cancelRoute = createRoute({
   operationId: 'cancelJob',
   tags: ['Jobs'],
   summary: 'Cancel a job',
-  security,
+  security: keySecurity,
   request: { params: jobParams },
   responses: {
     200: answer('The job, cancelled.', jobDocument),
@@ -157,7 +155,7 @@ const streamRoute = createRoute({
   summary: 'How a job goes on, as it happens',
   description:
     'Records without an event name: the type is inside. The last is `done` or `error`. A client that comes back with `Last-Event-ID` hears what it missed, and with the id of the last record 204, at which browsers stop coming back. Lines that begin with a colon are pings.',
-  security,
+  security: keySecurity,
   request: { params: jobParams },
   responses: {
     200: stream(
@@ -177,7 +175,7 @@ const resultRoute = createRoute({
   operationId: 'jobResult',
   tags: ['Jobs'],
   summary: 'The transcript of a job that is done',
-  security,
+  security: keySecurity,
   request: { params: jobParams, query: resultQuery },
   responses: {
     200: {
@@ -201,7 +199,7 @@ const statusRoute = createRoute({
   operationId: 'modelStatus',
   tags: ['Jobs'],
   summary: 'Whether a model is in memory',
-  security,
+  security: keySecurity,
   request: { query: modelQuery },
   responses: { 200: answer('How it is.', modelStatus), 401: keyFailure, 404: unknownModel },
 });
@@ -217,7 +215,7 @@ const loadRoute = createRoute({
   operationId: 'loadModel',
   tags: ['Jobs'],
   summary: 'Load a model',
-  security,
+  security: keySecurity,
   request: command,
   responses: {
     200: answer('It is in memory.', loadAnswer),
@@ -237,7 +235,7 @@ const unloadRoute = createRoute({
   tags: ['Jobs'],
   summary: 'Give the memory of a model back',
   description: 'What runs on it comes to its end first. The next request for the model loads it again.',
-  security,
+  security: keySecurity,
   request: command,
   responses: { 200: answer('It will go.', unloadAnswer), 401: keyFailure, 404: unknownModel },
 });
@@ -248,7 +246,7 @@ const eventsRoute = createRoute({
   operationId: 'watchModels',
   tags: ['Jobs'],
   summary: 'What happens to models, as it happens',
-  security,
+  security: keySecurity,
   responses: {
     200: stream(
       'From now on.',
@@ -260,14 +258,7 @@ const eventsRoute = createRoute({
 });
 
 export function describeRoutes(registry: Registry): void {
-  const description = 'One of the keys in `API_KEYS`. Not needed where the server has none.';
-  registry.registerComponent('securitySchemes', 'JobsKey', { type: 'http', scheme: 'bearer', description });
-  registry.registerComponent('securitySchemes', 'JobsKeyHeader', {
-    type: 'apiKey',
-    in: 'header',
-    name: 'X-API-Key',
-    description,
-  });
+  describeKey(registry);
   for (const route of [submitRoute, listRoute, findRoute, cancelRoute, streamRoute, resultRoute]) {
     registry.registerPath(route);
   }

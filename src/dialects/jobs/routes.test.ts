@@ -256,9 +256,9 @@ describe('a request that is repeated', () => {
     for (const authorization of [`Bearer ${KNOWN_KEY}`, 'Bearer another']) {
       await idOf(submit([AUDIO], { ...key, authorization }));
     }
+    expect(services.jobs.accepted).toHaveLength(2);
     await idOf(submit([AUDIO], { ...key, 'x-api-key': KNOWN_KEY }));
-    await idOf(submit([AUDIO], { ...key, 'x-api-key': 'another' }));
-    expect(services.jobs.accepted).toHaveLength(4);
+    expect(services.jobs.accepted).toHaveLength(2);
   });
 
   test('for something else is refused', async () => {

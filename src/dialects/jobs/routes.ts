@@ -8,11 +8,11 @@ import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { presentedKey } from '../../http/presented-key.ts';
 import { lastEventId } from '../../http/sse.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
-import { authenticate, hasOwnKey } from './credentials.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { requireReady } from './model-ready.ts';
@@ -41,7 +41,7 @@ export function createJobsDialect(
   describeRoutes(routes.openAPIRegistry);
   for (const path of ['/jobs/*', '/model/*']) {
     routes.use(path, async (context, next) => {
-      authenticate(context.req.raw.headers, services);
+      services.keys.check(presentedKey(context.req.raw.headers));
       await next();
     });
   }
@@ -70,7 +70,7 @@ export function createJobsDialect(
     routes,
     renderError,
     claims: (request) => PATHS.test(new URL(request.url).pathname) || hasOwnKey(request.headers),
-    authenticate: ({ headers }) => authenticate(headers, services),
+    authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
     // This API has no words of its own for what a model is.
     models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
@@ -126,6 +126,11 @@ function addJobRoutes(
   });
 }
 
+/** No other API without a path of its own knows such a header. */
+function hasOwnKey(headers: Headers): boolean {
+  return headers.has('x-api-key') && !headers.has('authorization');
+}
+
 async function answerUpload(
   context: RequestContext,
   services: DialectServices,
@@ -143,7 +148,7 @@ async function answerUpload(
       ...rest,
       id: randomUUID(),
       dialect: NAME,
-      transcription: { ...transcription, caller: callerOf(context) },
+      transcription: { ...transcription, caller: callerOf(context, services.keys) },
       eachChannel: false,
       idempotencyKey,
     });

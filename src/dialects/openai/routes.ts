@@ -69,7 +69,7 @@ async function answerUpload(
     const { request, recording } = await readRequest(upload, services, signal);
     const run = await services.transcriber.transcribe(
       recording,
-      { ...request.transcription, caller: callerOf(context) },
+      { ...request.transcription, caller: callerOf(context, services.keys) },
       signal,
     );
     if (request.stream) return await answerStream(context, run, request, { services, clock, departure, signal });

@@ -1,12 +1,11 @@
 // What the API's own description says of RunPod's routes. The routes themselves are plain handlers, which judge the environment
 // together with the request.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import { errorBody, health, jobStatus, jobStream, purged, runBody, waitQuery } from './schema.ts';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
-const KEY_SCHEME = 'RunpodKey';
-const security = [{ [KEY_SCHEME]: [] }];
 const tags = ['RunPod'];
 
 const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
@@ -66,7 +65,7 @@ const routes = [
     summary: 'Accept a job',
     description:
       'Answers at once. What the request leaves open is taken from the environment of the server (`BEAM_SIZE` and so on), then from the defaults.',
-    security,
+    security: keySecurity,
     request: { params: atEndpoint, body },
     responses: { 200: answer('Its id.', jobStatus), ...runFailures },
   }),
@@ -76,7 +75,7 @@ const routes = [
     operationId: 'runpodRunSync',
     tags,
     summary: 'Accept a job and wait for its end',
-    security,
+    security: keySecurity,
     request: { params: atEndpoint, query: waitQuery, body },
     responses: {
       200: answer('The job at its end, or as it is when the time is up; it goes on then.', jobStatus),
@@ -90,7 +89,7 @@ const routes = [
     tags,
     summary: 'A job',
     description: 'POST does the same.',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: { 200: answer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
   }),
@@ -101,7 +100,7 @@ const routes = [
     tags,
     summary: 'A job, at its end',
     description: 'POST does the same.',
-    security,
+    security: keySecurity,
     request: { params: ofJob, query: waitQuery },
     responses: {
       200: answer('At its end, or as it is when the time is up.', jobStatus),
@@ -116,7 +115,7 @@ const routes = [
     tags,
     summary: 'The outputs of a job',
     description: 'There is one, at the end: it is waited for, ten seconds at most. POST does the same.',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: { 200: answer('None yet, or the one.', jobStream), 401: keyFailure, 404: unknownFailure },
   }),
@@ -126,7 +125,7 @@ const routes = [
     operationId: 'runpodCancel',
     tags,
     summary: 'Cancel a job',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: {
       200: answer('Cancelled; one that had ended is left as it was.', jobStatus),
@@ -140,7 +139,7 @@ const routes = [
     operationId: 'runpodPurgeQueue',
     tags,
     summary: 'Cancel every job that has not begun',
-    security,
+    security: keySecurity,
     request: { params: atEndpoint },
     responses: { 200: answer('How many.', purged), 401: keyFailure },
   }),
@@ -150,17 +149,13 @@ const routes = [
     operationId: 'runpodHealth',
     tags,
     summary: 'How many jobs there are, and whether they can be served',
-    security,
+    security: keySecurity,
     request: { params: atEndpoint },
     responses: { 200: answer('Of all endpoints.', health), 401: keyFailure },
   }),
 ];
 
 export function describeRoutes(registry: Registry): void {
-  registry.registerComponent('securitySchemes', KEY_SCHEME, {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'One of the keys in `API_KEYS`, also without `Bearer`. Not needed where the server has none.',
-  });
+  describeKey(registry);
   for (const route of routes) registry.registerPath(route);
 }

@@ -9,10 +9,10 @@ import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { presentedKey } from '../../http/presented-key.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
-import { authenticate } from './credentials.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { readRequest } from './request.ts';
@@ -48,7 +48,7 @@ export function createRunpodDialect(
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
   describeRoutes(routes.openAPIRegistry);
   routes.use('/:endpoint/*', async (context, next) => {
-    authenticate(context.req.raw.headers, services);
+    services.keys.check(presentedKey(context.req.raw.headers));
     await next();
   });
   addRoutes(routes, { services, environment: environmentOptions(settings), clock });
@@ -65,7 +65,7 @@ export function createRunpodDialect(
     routes,
     renderError,
     claims: (request) => PATHS.test(new URL(request.url).pathname),
-    authenticate: ({ headers }) => authenticate(headers, services),
+    authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
     // This API has no words for what a model is.
     models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
@@ -152,7 +152,7 @@ async function accept(context: RequestContext, id: string, { services, environme
     id,
     dialect: NAME,
     filename: null,
-    transcription: { ...transcription, caller: callerOf(context) },
+    transcription: { ...transcription, caller: callerOf(context, services.keys) },
     eachChannel: false,
     idempotencyKey: null,
   });

@@ -1,5 +1,6 @@
 // What the API's own description says of the routes of a whisper-cuda service.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import {
   acceptedBody,
   errorBody,
@@ -13,8 +14,6 @@ import {
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
-const KEY_SCHEMES = ['WhisperCudaKey', 'WhisperCudaKeyHeader'] as const;
-const security = KEY_SCHEMES.map((name) => ({ [name]: [] }));
 const tags = ['whisper-cuda'];
 
 const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
@@ -38,7 +37,7 @@ const transcribeRoute = createRoute({
   summary: 'Have a recording transcribed, and the result sent',
   description:
     'Silence before the first sound is left out but for half a second; times count from there. The result is sent to `callback_url` and is kept for `GET /status`.',
-  security,
+  security: keySecurity,
   request: { body: { required: true, content: { 'multipart/form-data': { schema: transcribeForm } } } },
   callbacks: {
     result: {
@@ -73,7 +72,7 @@ const statusRoute = createRoute({
   operationId: 'whisperCudaStatus',
   tags,
   summary: 'One job, with its result once it is completed',
-  security,
+  security: keySecurity,
   request: { query: statusQuery },
   responses: {
     200: answer('The job.', jobBody),
@@ -89,7 +88,7 @@ const queueRoute = createRoute({
   operationId: 'whisperCudaQueue',
   tags,
   summary: 'What waits and what runs',
-  security,
+  security: keySecurity,
   responses: { 200: answer('Jobs of this API.', queueBody), 401: keyFailure },
 });
 
@@ -103,7 +102,6 @@ const healthRoute = createRoute({
 });
 
 export function describeRoutes(registry: Registry): void {
-  registry.registerComponent('securitySchemes', KEY_SCHEMES[0], { type: 'http', scheme: 'bearer' });
-  registry.registerComponent('securitySchemes', KEY_SCHEMES[1], { type: 'apiKey', in: 'header', name: 'X-API-Key' });
+  describeKey(registry);
   for (const route of [transcribeRoute, statusRoute, queueRoute, healthRoute]) registry.registerPath(route);
 }

@@ -8,6 +8,7 @@ import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { presentedKey } from '../../http/presented-key.ts';
 import type { JobStatus } from '../../jobs/job.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
@@ -27,7 +28,7 @@ export function createWhisperCudaDialect(services: DialectServices): Dialect {
   describeRoutes(routes.openAPIRegistry);
   for (const path of ['/transcribe', '/status', '/queue']) {
     routes.use(path, async (context, next) => {
-      authenticate(context.req.raw.headers, services);
+      services.keys.check(presentedKey(context.req.raw.headers));
       await next();
     });
   }
@@ -49,7 +50,7 @@ export function createWhisperCudaDialect(services: DialectServices): Dialect {
     routes,
     renderError,
     claims: (request) => PATHS.test(new URL(request.url).pathname),
-    authenticate: ({ headers }) => authenticate(headers, services),
+    authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
     // This API does not list models.
     models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
@@ -64,7 +65,7 @@ async function answerUpload(context: RequestContext, services: DialectServices):
       ...request,
       id: randomUUID(),
       dialect: NAME,
-      transcription: { ...request.transcription, caller: callerOf(context) },
+      transcription: { ...request.transcription, caller: callerOf(context, services.keys) },
       eachChannel: false,
       idempotencyKey: null,
     });
@@ -93,10 +94,4 @@ function describeQueue({ jobs }: DialectServices): QueueBody {
       .map(({ id }) => id);
   const [queued, running] = [idsOf('queued'), idsOf('running')];
   return { status: queued.length + running.length > 0 ? 'busy' : 'idle', queued, running };
-}
-
-/** `Authorization: Bearer KEY` or `X-API-Key: KEY`. The service asked for none: neither do we, where we were given none. */
-function authenticate(headers: Headers, { keys }: DialectServices): void {
-  const [, bearer] = /^bearer\s+(\S+)\s*$/i.exec(headers.get('authorization') ?? '') ?? [];
-  keys.check(bearer ?? headers.get('x-api-key')?.trim());
 }

@@ -1,12 +1,11 @@
 // What the API's own description says of these routes. The routes themselves are plain handlers: a validator in front of them
 // would read the whole upload into memory first.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import { acceptedJob, deletedJob, health, invalidFields, jobForm, jobResult, jobStatus, sentence } from './schema.ts';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
-const KEY_SCHEME = 'DiarizationKey';
-const security = [{ [KEY_SCHEME]: [] }];
 const tags = ['whisper-diarization'];
 
 const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
@@ -36,7 +35,7 @@ const routes = [
     tags,
     summary: 'Accept a recording',
     description: 'Speakers are not told apart yet. Unknown fields are ignored.',
-    security,
+    security: keySecurity,
     request: { body: { required: true, content: { 'multipart/form-data': { schema: jobForm } } } },
     responses: {
       201: answer('Its id and place.', acceptedJob),
@@ -56,7 +55,7 @@ const routes = [
     operationId: 'diarizationStatus',
     tags,
     summary: 'A job',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: { 200: answer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
   }),
@@ -66,7 +65,7 @@ const routes = [
     operationId: 'diarizationResult',
     tags,
     summary: 'What was said',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: {
       200: answer('The transcript, with utterances.', jobResult),
@@ -83,7 +82,7 @@ const routes = [
     tags,
     summary: 'Forget a job',
     description: 'One that has not ended is cancelled first.',
-    security,
+    security: keySecurity,
     request: { params: ofJob },
     responses: { 200: answer('It is gone.', deletedJob), 401: keyFailure, 404: unknownFailure },
   }),
@@ -98,10 +97,6 @@ const routes = [
 ];
 
 export function describeRoutes(registry: Registry): void {
-  registry.registerComponent('securitySchemes', KEY_SCHEME, {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'One of the keys in `API_KEYS`. Not needed where the server has none.',
-  });
+  describeKey(registry);
   for (const route of routes) registry.registerPath(route);
 }

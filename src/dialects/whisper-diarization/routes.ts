@@ -8,6 +8,7 @@ import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { presentedKey } from '../../http/presented-key.ts';
 import type { Job } from '../../jobs/job.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
@@ -25,7 +26,7 @@ export function createWhisperDiarizationDialect(services: DialectServices): Dial
   const routes = new OpenAPIHono<HttpEnvironment>({ strict: false });
   describeRoutes(routes.openAPIRegistry);
   routes.use('/jobs/*', async (context, next) => {
-    authenticate(context.req.raw.headers, services);
+    services.keys.check(presentedKey(context.req.raw.headers));
     await next();
   });
   addRoutes(routes, services);
@@ -46,7 +47,7 @@ export function createWhisperDiarizationDialect(services: DialectServices): Dial
     routes,
     renderError,
     claims: (request) => PATHS.test(new URL(request.url).pathname),
-    authenticate: ({ headers }) => authenticate(headers, services),
+    authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
     // This API has no words for what a model is.
     models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
@@ -87,7 +88,7 @@ async function answerUpload(context: RequestContext, services: DialectServices):
       id: randomUUID(),
       dialect: NAME,
       filename: null,
-      transcription: { ...transcription, caller: callerOf(context) },
+      transcription: { ...transcription, caller: callerOf(context, services.keys) },
       eachChannel: false,
       webhook: null,
       idempotencyKey: null,
@@ -108,9 +109,4 @@ function findJob(context: RequestContext, { jobs }: DialectServices): Job {
 
 function unknownJob(id: string): GatewayError {
   return new GatewayError('job-unknown', `There is no job ${id}.`);
-}
-
-/** The service itself asks for no key; where this server has any they come as bearer tokens. */
-function authenticate(headers: Headers, { keys }: DialectServices): void {
-  keys.check(/^bearer\s+(\S+)\s*$/i.exec(headers.get('authorization') ?? '')?.[1]);
 }

@@ -1,8 +1,9 @@
 // What the API's own description says of the route of a WhisperServer.
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import { errorBody, textBody, transcribeForm, transcribeQuery } from './schema.ts';
 
-const KEY_SCHEMES = ['WhisperServerKey', 'WhisperServerKeyHeader', 'WhisperServerKeyQuery'] as const;
+const KEY_IN_QUERY = 'WhisperServerKey';
 
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
 const requestId = { 'x-request-id': text('Names this request in the logs.') };
@@ -18,7 +19,7 @@ const transcribeRoute = createRoute({
   operationId: 'whisperServerTranscribe',
   tags: ['WhisperServer'],
   summary: 'Transcribe a recording',
-  security: KEY_SCHEMES.map((name) => ({ [name]: [] })),
+  security: [...keySecurity, { [KEY_IN_QUERY]: [] }],
   request: {
     query: transcribeQuery,
     body: { required: true, content: { 'multipart/form-data': { schema: transcribeForm } } },
@@ -49,9 +50,7 @@ const transcribeRoute = createRoute({
 });
 
 export function describeRoutes(registry: OpenAPIHono['openAPIRegistry']): void {
-  const [bearer, header, query] = KEY_SCHEMES;
-  registry.registerComponent('securitySchemes', bearer, { type: 'http', scheme: 'bearer' });
-  registry.registerComponent('securitySchemes', header, { type: 'apiKey', in: 'header', name: 'X-API-Key' });
-  registry.registerComponent('securitySchemes', query, { type: 'apiKey', in: 'query', name: 'api_key' });
+  describeKey(registry);
+  registry.registerComponent('securitySchemes', KEY_IN_QUERY, { type: 'apiKey', in: 'query', name: 'api_key' });
   registry.registerPath(transcribeRoute);
 }

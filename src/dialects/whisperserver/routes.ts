@@ -7,6 +7,7 @@ import { toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
+import { presentedKey } from '../../http/presented-key.ts';
 import { finalTranscript } from '../../transcribe/recorded.ts';
 import type { Dialect, DialectServices } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
@@ -46,7 +47,7 @@ async function answerUpload(context: Context<HttpEnvironment>, services: Dialect
     const { transcription, recording, warnings } = await readRequest(upload, services, raw.signal);
     const run = await services.transcriber.transcribe(
       recording,
-      { ...transcription, caller: callerOf(context) },
+      { ...transcription, caller: callerOf(context, services.keys) },
       raw.signal,
     );
     return context.json(writeResponse(await finalTranscript(run)), 200, {
@@ -59,8 +60,7 @@ async function answerUpload(context: Context<HttpEnvironment>, services: Dialect
   }
 }
 
-/** Before the body is read. `Authorization: Bearer KEY`, `X-API-Key: KEY`, or `?api_key=KEY` as the service's own clients have it. */
+/** Before the body is read. The service's own clients write `?api_key=KEY`. */
 function authenticate({ headers, url }: Request, { keys }: DialectServices): void {
-  const [, bearer] = /^bearer\s+(\S+)\s*$/i.exec(headers.get('authorization') ?? '') ?? [];
-  keys.check(bearer ?? headers.get('x-api-key')?.trim() ?? new URL(url).searchParams.get('api_key') ?? undefined);
+  keys.check(presentedKey(headers) ?? new URL(url).searchParams.get('api_key') ?? undefined);
 }
