@@ -87,6 +87,9 @@ async function compareWithDirect(load: Load, path: string): Promise<string> {
           if (round > 0) ms[side].push(...result.ms);
         }
       }
+      console.error(
+        `engines: ${model}: ${inMs(median(ms.direct))} direct, ${inMs(median(ms.gateway))} through the gateway`,
+      );
       const ratio = median(ms.gateway.map((value, round) => value / (ms.direct[round] ?? Number.NaN)));
       rows.push(
         [model, 'whisper-server direct', inMs(median(ms.direct)), inMs(percentile(ms.direct, 0.95)), '', 'baseline'],
@@ -136,6 +139,7 @@ async function sweep(load: Load, path: string): Promise<string> {
         const fresh = { ...task, vary: { samplesAt: VOICED_AT } };
         const one = await load.run({ ...fresh, connections: 1, count: 2 });
         const many = await load.run({ ...fresh, connections: CLIENTS, count: CLIENTS });
+        console.error(`engines: ${inSeconds(median(one.ms))} alone, ${CLIENTS} in ${inSeconds(many.tookMs)}`);
         measured.push({ ...split, oneMs: median(one.ms), rate: many.ms.length / (many.tookMs / 1000) });
       } finally {
         await gateway.end();
