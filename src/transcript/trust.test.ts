@@ -253,6 +253,22 @@ describe('each rule at its bound', () => {
     expect(rules([piled(5)])).toEqual(['text-after-end']);
   });
 
+  // Recorded with model tiny at a cut between "of this test is" and "to give you"; both tries shortened to their ends.
+  it('a sentence that an engine finished after the end does not outweigh a try that stopped there', () => {
+    const wordsAt = (text: string, startMs: number, endMs: number) => segmentOf(text, startMs, endMs).words;
+    const begin = wordsAt('The purpose', 78_000, 79_500);
+    const [finished, stopped] = [
+      [...begin, ...wordsAt('of this test is to be able to do this.', 80_000, 80_000)],
+      [...begin, ...wordsAt('of this test', 79_500, 79_980)],
+    ].map((words) => ({
+      type: 'chunk-final' as const,
+      language: 'en',
+      segments: [segment(words.map(({ text }) => ` ${text}`).join(''), 78_000, 80_000, { words })],
+    })) as [ChunkFinal, ChunkFinal];
+    expect(settleRetry(finished, stopped, sound).final).toEqual(stopped);
+    expect(settleRetry(stopped, finished, sound).final).toEqual(stopped);
+  });
+
   it('a segment at or after the end, or without duration, is tried again, and dropped only where nobody is heard', () => {
     const good = segment(' The meeting begins at nine.', 60_000, 79_000);
     const end = segment(' Country.', 80_000, 80_000);

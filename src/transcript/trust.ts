@@ -76,7 +76,8 @@ export function judgeChunk(final: ChunkFinal, sound: ChunkSound): Judgement {
 
 /**
  * What is left of a chunk after its second try: of the two results the one with more words that can be believed, without the
- * segments that cannot. The first try wins a draw, because it was decoded with more care.
+ * segments that cannot. What was written after the sound's end counts for nothing: a sentence cut off in a pause is one that engines
+ * like to finish. The first try wins a draw, because it was decoded with more care.
  */
 export function settleRetry(
   first: ChunkFinal,
@@ -193,7 +194,13 @@ function record({ rule, segment: { startMs, endMs, text } }: Suspicion, action: 
 }
 
 function wordCount(final: ChunkFinal): number {
-  return final.segments.reduce((sum, segment) => sum + segment.words.length, 0);
+  return final.segments.reduce((sum, segment) => sum + timedWordCount(segment), 0);
+}
+
+function timedWordCount(segment: Segment): number {
+  if (!goesPastEnd(segment)) return segment.words.length;
+  const lastMs = segment.words.at(-1)?.endMs;
+  return segment.words.filter((word) => word.startMs !== lastMs).length;
 }
 
 function extentOf(sound: ChunkSound): Span {
