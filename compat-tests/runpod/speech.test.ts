@@ -127,7 +127,7 @@ describe('with keys and a worker’s environment', () => {
     ['no audio', {}, 400, 'audio_file is required.'],
     ['a range', { audio_file: 'http://a.example/a.wav', beam_size: 0 }, 400, 'beam_size: '],
     ['a type', { audio_file: 'http://a.example/a.wav', temperature: '0' }, 400, 'temperature: '],
-    ['a model', { audio_file: 'http://a.example/a.wav', model: 'none' }, 400, "model: 'none' is unknown."],
+    ['a model', { audio_file: 'http://a.example/a.wav', model: 'none' }, 400, "The model 'none' is unknown."],
     ['no URL', { audio_file: 'speech.wav' }, 400, 'audio_file: '],
   ])('the SDK throws what is refused: %s', async (_name, input, status, error) => {
     const thrown = await endpoint()

@@ -176,6 +176,23 @@ export interface DialectSubject {
   errors: Record<ErrorCode, { status: number; body: unknown }>;
 }
 
+/**
+ * The errors of an API that has the gateway's statuses, and its sentences, but for `theirs`: a status, a sentence or both.
+ * `bodyOf` puts a sentence where this API has it.
+ */
+export function errorsLikeOurs(
+  theirs: Partial<Record<ErrorCode, number | string | [status: number, sentence: string]>>,
+  bodyOf: (sentence: unknown) => unknown,
+): DialectSubject['errors'] {
+  const rows = CODES.map((code) => {
+    const own = [theirs[code] ?? []].flat();
+    const status = own.find((part) => typeof part === 'number') ?? ERROR_CODES[code].status;
+    const sentence = own.find((part) => typeof part === 'string') ?? expect.stringMatching(/./);
+    return [code, { status, body: bodyOf(sentence) }];
+  });
+  return Object.fromEntries(rows);
+}
+
 export function describeDialect(name: string, subject: DialectSubject): void {
   const { later } = subject;
   const answeredStatus = later?.status ?? 200;

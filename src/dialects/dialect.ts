@@ -1,6 +1,6 @@
 // What every vendor's API is to the rest of the house: a name, a set of routes, its own words for every error, and its
 // share of the one address that several vendors have, `/v1/models`.
-import type { OpenAPIHono, z } from '@hono/zod-openapi';
+import { type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { GatewayError } from '../errors.ts';
 import type { KeyRing } from '../http/auth.ts';
 import type { HttpEnvironment } from '../http/environment.ts';
@@ -92,3 +92,11 @@ export interface ModelBodies {
   listSchema: z.ZodObject;
   oneSchema: z.ZodObject;
 }
+
+/** Of an API that does not list models. */
+export const NO_MODELS: ModelBodies = {
+  list: () => ({}),
+  one: () => ({}),
+  listSchema: z.object({}),
+  oneSchema: z.object({}),
+};

@@ -23,6 +23,13 @@ export interface FilePart {
   contentType: string;
 }
 
+const FILENAME_CHARACTERS_MAX = 255;
+
+/** As it is shown to people. Some clients send the whole path. */
+export function shownFilename({ filename }: Pick<FilePart, 'filename'>): string | null {
+  return filename?.split(/[\\/]/).at(-1)?.slice(0, FILENAME_CHARACTERS_MAX) || null;
+}
+
 export interface MultipartOptions<File> extends BodyOptions {
   /** The first file under this name, or one of these, is taken; other files are read past. */
   fileField: string | readonly string[];
@@ -123,7 +130,7 @@ async function readForm<File extends { release(): Promise<void> }>(
 function valueTooLong(name: string): GatewayError {
   return new GatewayError(
     'field-invalid',
-    `The value of this field is longer than ${FORM_LIMITS.fieldValueBytesMax} bytes.`,
+    `The value of '${name}' is longer than ${FORM_LIMITS.fieldValueBytesMax} bytes.`,
     {
       field: name,
     },

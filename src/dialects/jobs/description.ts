@@ -54,7 +54,7 @@ const keyFailure = failure('No key, or a wrong one. Only where the server was gi
   'The API key is not valid.',
 ]);
 const unknownJob = failure('No such job, or it has expired.', ['job 5fc0e4c2 not found']);
-const unknownModel = failure('No model of that name.', ["model 'x' is unknown"]);
+const unknownModel = failure('No model of that name.', ["The model 'x' is unknown."]);
 
 const submitRoute = createRoute({
   method: 'post',

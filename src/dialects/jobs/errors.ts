@@ -2,6 +2,7 @@
 // for a few sentences that clients of this API compare.
 import type { ErrorCode, GatewayError } from '../../errors.ts';
 import { isJson } from '../../http/json-body.ts';
+import { retryHeaders, retrySecondsOf } from '../../http/retry-after.ts';
 import type { RenderedError } from '../dialect.ts';
 import type { NotReadyBody } from './schema.ts';
 
@@ -11,14 +12,12 @@ const MESSAGES: Partial<Record<ErrorCode, string>> = {
 };
 
 export function renderError(error: GatewayError, { headers: sent }: Request): RenderedError {
-  const retrySeconds =
-    error.retryAfterSeconds === undefined ? undefined : Math.max(1, Math.ceil(error.retryAfterSeconds));
-  const headers: Record<string, string> = retrySeconds === undefined ? {} : { 'retry-after': String(retrySeconds) };
+  const headers = retryHeaders(error);
   if (error.modelState) {
     const body: NotReadyBody = {
       error: 'model_not_ready',
       state: error.modelState,
-      retry_after_secs: retrySeconds ?? 1,
+      retry_after_secs: retrySecondsOf(error) ?? 1,
     };
     return { status: error.status, headers, body };
   }

@@ -7,11 +7,11 @@ import { type BodyOptions, readWithin } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import { collectFields, type FieldKind, type FormField } from '../../http/form-fields.ts';
 import { isJson, readJson } from '../../http/json-body.ts';
-import { type FilePart, readMultipart } from '../../http/multipart.ts';
+import { readMultipart, shownFilename } from '../../http/multipart.ts';
+import { checkLaterUrl, namingField } from '../../http/named-field.ts';
 import type { NewJob } from '../../jobs/job.ts';
-import { createUrlGuard } from '../../lib/safe-url.ts';
+import { checkModel } from '../../transcribe/asked-model.ts';
 import { hintedLanguage, hintedPrompt } from '../../transcript/hints.ts';
-import type { Recording } from '../../transcript/recording.ts';
 import type { DialectServices } from '../dialect.ts';
 import { type JobFields, jobFields } from './schema.ts';
 
@@ -36,7 +36,6 @@ type Services = Pick<DialectServices, 'transcriber' | 'jobs' | 'limits'>;
 type Judged = Omit<JobRequest, 'source' | 'filename'>;
 
 const DEFAULT_MODEL = 'default';
-const FILENAME_CHARACTERS_MAX = 255;
 
 const KINDS: ReadonlyMap<string, FieldKind> = new Map([
   ['url', 'text'],
@@ -60,7 +59,7 @@ async function readByUrl(upload: JobUpload, services: Services, options: BodyOpt
   return readWithin(upload.body, upload.headers, options, async () => {
     const fields = validate(withoutBlanks(await readJson(upload.body, options)));
     if (fields.url === undefined) throw missingAudio();
-    return { ...(await judge(fields, upload, services)), source: { url: checkUrl(fields.url) }, filename: null };
+    return { ...(await judge(fields, upload, services)), source: sourceOf(fields.url), filename: null };
   });
 }
 
@@ -75,7 +74,7 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
     async onFile(part, stream, before) {
       const fields = read(before);
       if (fields.model !== undefined) await judge(fields, upload, services);
-      return withName(await transcriber.receive(stream, options.signal), part);
+      return { ...(await transcriber.receive(stream, options.signal)), filename: shownFilename(part) };
     },
   });
   const recording = form.file;
@@ -87,17 +86,11 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
     const judged = await judge(fields, upload, services);
     if (recording) return { ...judged, source: recording, filename: recording.filename };
     if (fields.url === undefined) throw missingAudio();
-    return { ...judged, source: { url: checkUrl(fields.url) }, filename: null };
+    return { ...judged, source: sourceOf(fields.url), filename: null };
   } catch (thrown) {
     await recording?.release();
     throw thrown;
   }
-}
-
-/** Clients send whole paths, too; what is left of one is shown to people. */
-function withName(recording: Recording, { filename }: FilePart): Recording & { filename: string | null } {
-  const name = filename?.split(/[\\/]/).at(-1)?.slice(0, FILENAME_CHARACTERS_MAX);
-  return { ...recording, filename: name || null };
 }
 
 /** Programs write what they leave open as null or as nothing, too. */
@@ -118,12 +111,13 @@ function validate(content: unknown): JobFields {
 
 async function judge(fields: JobFields, { headers, admit }: JobUpload, services: Services): Promise<Judged> {
   const language = hintedLanguage(fields);
-  if (fields.webhook_url !== undefined) checkWebhook(fields.webhook_url, services);
-  await checkModel(fields.model ?? DEFAULT_MODEL, language, services);
+  const { webhook_url: webhook, model = DEFAULT_MODEL } = fields;
+  if (webhook !== undefined) namingField('webhook_url', () => services.jobs.checkWebhook(webhook));
+  await checkModel(services.transcriber.models, { name: model, field: 'model', language });
   await admit(fields.model ?? null);
   return {
     transcription: {
-      model: fields.model ?? DEFAULT_MODEL,
+      model,
       options: {
         task: fields.task,
         language,
@@ -134,45 +128,16 @@ async function judge(fields: JobFields, { headers, admit }: JobUpload, services:
       channel: null,
       raw: null,
     },
-    webhook: fields.webhook_url === undefined ? null : { url: fields.webhook_url, method: 'POST' },
+    webhook: webhook === undefined ? null : { url: webhook, method: 'POST' },
     details: {
       warnings: (fields.languages?.length ?? 0) > 1 ? ['languages: one is detected, among all languages'] : [],
     },
   };
 }
 
-async function checkModel(id: string, language: string | null, { transcriber }: Services): Promise<void> {
-  const listing = await transcriber.models.find(id);
-  if (!listing) throw new GatewayError('model-unknown', `model '${id}' is unknown`, { field: 'model' });
-  if (language === null || listing.languages.includes(language)) return;
-  throw new GatewayError('option-unsupported', `The model '${listing.servedBy}' does not know '${language}'.`, {
-    field: 'language',
-  });
-}
-
-function checkWebhook(url: string, { jobs }: Services): void {
-  try {
-    jobs.checkWebhook(url);
-  } catch (error) {
-    throw naming('webhook_url', error);
-  }
-}
-
-/** Whether it may be asked shows when it is: what its name resolves to may change until then. */
-const anyUrl = createUrlGuard({ allowPrivate: true });
-
-function checkUrl(url: string): string {
-  try {
-    anyUrl.check(url);
-    return url;
-  } catch (error) {
-    throw naming('url', error);
-  }
-}
-
-function naming(field: string, error: unknown): unknown {
-  if (!(error instanceof GatewayError)) return error;
-  return new GatewayError(error.code, `${field}: ${error.message}`, { field, cause: error });
+function sourceOf(url: string): { url: string } {
+  checkLaterUrl('url', url);
+  return { url };
 }
 
 function missingAudio(): GatewayError {

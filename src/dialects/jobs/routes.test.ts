@@ -190,7 +190,7 @@ describe('a job is asked for', () => {
     ['audio as text', [['audio', 'words']], 400, "missing 'audio' field"],
     ['another task, first', [['task', 'summarize'], AUDIO], 400, "task must be 'transcribe' or 'translate'"],
     ['another task, last', [AUDIO, ['task', 'TRANSLATE']], 400, "task must be 'transcribe' or 'translate'"],
-    ['a model nobody knows', [AUDIO, ['model', 'huge']], 404, "model 'huge' is unknown"],
+    ['a model nobody knows', [AUDIO, ['model', 'huge']], 404, "The model 'huge' is unknown."],
     ['a language that is none', [AUDIO, ['language', 'klingon']], 400, /klingon/],
     ['a language the model has not', [['model', 'base.en'], ['language', 'es'], AUDIO], 400, /'base.en'.*'es'/],
     ['two ways to name languages', [AUDIO, ['language', 'en'], ['languages', 'es']], 400, /together/],

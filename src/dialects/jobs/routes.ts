@@ -1,7 +1,7 @@
 // The gateway's own API: jobs that are answered later, and the models in memory. Owns what a client of it can see. How a
 // job comes to its end is src/jobs' business.
 import { randomUUID } from 'node:crypto';
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
@@ -12,7 +12,7 @@ import { presentedKey } from '../../http/presented-key.ts';
 import { lastEventId } from '../../http/sse.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import type { Dialect, DialectServices } from '../dialect.ts';
+import { type Dialect, type DialectServices, NO_MODELS } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { requireReady } from './model-ready.ts';
@@ -72,8 +72,7 @@ export function createJobsDialect(
     claims: (request) => PATHS.test(new URL(request.url).pathname) || hasOwnKey(request.headers),
     authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
-    // This API has no words of its own for what a model is.
-    models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
+    models: NO_MODELS,
   };
 }
 

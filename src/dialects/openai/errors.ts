@@ -1,5 +1,6 @@
 // Every error of the gateway in OpenAI's words: status, type, param and code as its SDKs have been seen to receive them.
 import type { ErrorCode, GatewayError } from '../../errors.ts';
+import { retryHeaders } from '../../http/retry-after.ts';
 import type { RenderedError } from '../dialect.ts';
 
 export interface ErrorEnvelope {
@@ -71,10 +72,7 @@ export function writeErrorBody(error: GatewayError): ErrorEnvelope {
 
 export function renderError(error: GatewayError, request: Request): RenderedError {
   const { status } = RENDERINGS[error.code];
-  const headers: Record<string, string> = {};
-  if (error.retryAfterSeconds !== undefined) {
-    headers['retry-after'] = String(Math.max(1, Math.ceil(error.retryAfterSeconds)));
-  }
+  const headers = retryHeaders(error);
   if (isRetriedBySdk(status) && !(error.retryable && canRetryUploads(request))) headers['x-should-retry'] = 'false';
   return { status, headers, body: writeErrorBody(error) };
 }

@@ -39,7 +39,7 @@ const runFailures = {
   400: failure('The input cannot be used. What is wrong with the audio shows later, as the failure of the job.', [
     'audio_file is required.',
     'beam_size: Too small: expected number to be >=1.',
-    "model: 'x' is unknown.",
+    "The model 'x' is unknown.",
     'webhook: The URL must lead to a publicly routable address.',
   ]),
   401: keyFailure,

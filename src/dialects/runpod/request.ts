@@ -6,8 +6,9 @@ import { GatewayError } from '../../errors.ts';
 import { type BodyOptions, readWithin } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import { readJson } from '../../http/json-body.ts';
+import { checkLaterUrl, namingField } from '../../http/named-field.ts';
 import type { NewJob } from '../../jobs/job.ts';
-import { createUrlGuard } from '../../lib/safe-url.ts';
+import { checkModel } from '../../transcribe/asked-model.ts';
 import type { DialectServices } from '../dialect.ts';
 import { interpret } from './options.ts';
 import { type InputOptions, OUTPUT_FORMATS, type RunBody, runBody } from './schema.ts';
@@ -34,9 +35,9 @@ export async function readRequest(
   return readWithin(body, headers, options, async () => {
     const { input, webhook, policy, s3Config } = validate(await readJson(body, options));
     const { model, decoding, format, debug, warnings } = interpret(input, environment);
-    await checkModel(model, decoding.language, services);
-    if (webhook) naming('webhook', () => services.jobs.checkWebhook(webhook));
-    naming('audio_file', () => anyUrl.check(input.audio_file));
+    await checkModel(services.transcriber.models, { name: model, field: 'model', language: decoding.language });
+    if (webhook) namingField('webhook', () => services.jobs.checkWebhook(webhook));
+    checkLaterUrl('audio_file', input.audio_file);
     const cache = readCachePolicy(headers.get('cache-control'));
     return {
       source: { url: input.audio_file },
@@ -65,29 +66,4 @@ function validate(content: unknown): RunBody {
     path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], content) === undefined;
   if (isMissing) throw new GatewayError('field-missing', `${field} is required.`, { field });
   throw new GatewayError('field-invalid', `${field}: ${issue?.message}.`, { field });
-}
-
-async function checkModel(id: string, language: string | null, { transcriber }: Services): Promise<void> {
-  const listing = await transcriber.models.find(id);
-  if (!listing) throw new GatewayError('model-unknown', `model: '${id}' is unknown.`, { field: 'model' });
-  if (language === null || listing.languages.includes(language)) return;
-  throw new GatewayError(
-    'option-unsupported',
-    `language: the model '${listing.servedBy}' does not know '${language}'.`,
-    {
-      field: 'language',
-    },
-  );
-}
-
-/** Whether it may be asked shows when it is: what its name resolves to may change until then. */
-const anyUrl = createUrlGuard({ allowPrivate: true });
-
-function naming(field: string, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error;
-    throw new GatewayError(error.code, `${field}: ${error.message}`, { field, cause: error });
-  }
 }

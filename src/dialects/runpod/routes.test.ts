@@ -310,7 +310,7 @@ describe('a refusal', () => {
     [{ input: { audio_file: AUDIO, output_format: 'pdf' } }, /^output_format: /],
     [{ input: { audio_file: AUDIO, diarization: 'yes' } }, /^diarization: /],
     [{ input: { audio_file: AUDIO, language: 'xx' } }, /language/],
-    [{ input: { audio_file: AUDIO, model: 'no-such' } }, /^model: /],
+    [{ input: { audio_file: AUDIO, model: 'no-such' } }, "The model 'no-such' is unknown."],
     [{ input: { audio_file: AUDIO }, webhook: 7 }, /^webhook: /],
     [{ input: { audio_file: AUDIO }, policy: 7 }, /^policy: /],
   ])('of %j', async (body, error) => {
@@ -327,7 +327,7 @@ describe('a refusal', () => {
       return found && { ...found, languages: ['en'] };
     };
     const answer = await run({ model: 'tiny.en', language: 'de' });
-    expect(await answer.json()).toEqual({ error: "language: the model 'tiny.en' does not know 'de'." });
+    expect(await answer.json()).toEqual({ error: "The model 'tiny.en' does not know 'de'." });
   });
 
   test('of a stranger, on every route; a key may come with or without Bearer', async () => {

@@ -2,7 +2,7 @@
 // client of that API can see. Any endpoint's name will do, and all are the same queue. How a job comes to its end is src/jobs'
 // business.
 import { randomUUID } from 'node:crypto';
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
@@ -12,7 +12,7 @@ import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../ht
 import { presentedKey } from '../../http/presented-key.ts';
 import type { Job } from '../../jobs/job.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import type { Dialect, DialectServices } from '../dialect.ts';
+import { type Dialect, type DialectServices, NO_MODELS } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { readRequest } from './request.ts';
@@ -67,8 +67,7 @@ export function createRunpodDialect(
     claims: (request) => PATHS.test(new URL(request.url).pathname),
     authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
-    // This API has no words for what a model is.
-    models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
+    models: NO_MODELS,
   };
 }
 

@@ -1,47 +1,9 @@
-import { expect } from 'vitest';
-import type { ErrorCode } from '../../errors.ts';
 import type { Transcript } from '../../transcript/transcript.ts';
-import { describeDialect } from '../dialect.cases.ts';
+import { describeDialect, errorsLikeOurs } from '../dialect.cases.ts';
 import jfkTwice from './fixtures/jfk-twice.json' with { type: 'json' };
 import { createWhisperCudaDialect } from './routes.ts';
 
 // A FastAPI service: its own refusals are 400, what its validation finds missing is 422.
-const statuses: Record<ErrorCode, number> = {
-  'key-missing': 401,
-  'key-invalid': 401,
-  'key-insufficient': 403,
-  'route-unknown': 404,
-  'method-unsupported': 405,
-  'head-malformed': 400,
-  'head-too-large': 431,
-  'body-malformed': 400,
-  'body-too-large': 413,
-  'upload-stalled': 408,
-  'field-missing': 422,
-  'field-invalid': 400,
-  'option-unsupported': 400,
-  'model-unknown': 400,
-  'model-not-ready': 503,
-  'audio-unrecognised': 400,
-  'audio-undecodable': 400,
-  'audio-too-short': 400,
-  'audio-too-long': 400,
-  'url-invalid': 400,
-  'url-forbidden': 400,
-  'url-unreachable': 400,
-  'job-unknown': 404,
-  'job-ended': 409,
-  'idempotency-key-reused': 422,
-  'queue-full': 429,
-  'gpu-memory-short': 503,
-  'engine-failed': 500,
-  'engine-timeout': 504,
-  'shutting-down': 503,
-  'disk-full': 507,
-  'setup-incomplete': 500,
-  internal: 500,
-};
-
 describeDialect('whisper-cuda', {
   build: createWhisperCudaDialect,
   transcript: jfkTwice as Transcript,
@@ -58,7 +20,13 @@ describeDialect('whisper-cuda', {
   },
   keyHeaders: (key) => ({ authorization: `Bearer ${key}` }),
   later: { status: 200, source: 'upload' },
-  errors: Object.fromEntries(
-    Object.entries(statuses).map(([name, status]) => [name, { status, body: { detail: expect.stringMatching(/./) } }]),
-  ) as Record<ErrorCode, { status: number; body: unknown }>,
+  errors: errorsLikeOurs(
+    {
+      'route-unknown': 'Not Found',
+      'method-unsupported': 'Method Not Allowed',
+      'field-missing': 422,
+      'model-unknown': 400,
+    },
+    (sentence) => ({ detail: sentence }),
+  ),
 });

@@ -5,7 +5,8 @@ import { z } from 'zod';
 import { GatewayError } from '../../errors.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import { collectFields, type FieldKind, type FormField } from '../../http/form-fields.ts';
-import { type FilePart, readMultipart } from '../../http/multipart.ts';
+import { readMultipart, shownFilename } from '../../http/multipart.ts';
+import { namingField } from '../../http/named-field.ts';
 import type { NewJob } from '../../jobs/job.ts';
 import type { ModelListing } from '../../transcribe/recorded.ts';
 import { languageCode } from '../../transcript/languages.ts';
@@ -36,8 +37,6 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map([
   ['callback_url', 'text'],
   ['language', 'text'],
 ]);
-const FILENAME_CHARACTERS_MAX = 255;
-const NAME_CHARACTERS_SHOWN = 100;
 /** In the refusal of another. */
 const MODELS_NAMED_MAX = 50;
 
@@ -56,9 +55,9 @@ export async function readRequest(
     async onFile(part, stream, before) {
       const { model, callback_url, language } = readFields(before);
       readLanguage(language);
-      if (callback_url !== undefined) services.jobs.checkWebhook(callback_url);
+      if (callback_url !== undefined) checkCallback(callback_url, services);
       if (model !== undefined) await findModel(model, services);
-      return { ...(await transcriber.receive(stream, signal)), filename: filenameOf(part) };
+      return { ...(await transcriber.receive(stream, signal)), filename: shownFilename(part) };
     },
   });
   const recording = form.file;
@@ -82,7 +81,7 @@ async function judge(
     throw missingFields({ file: recording, model, callback_url: url });
   }
   if (recording.bytes === 0) throw new GatewayError('field-invalid', 'The file is empty.', { field: 'file' });
-  services.jobs.checkWebhook(url);
+  checkCallback(url, services);
   const listing = await findModel(model, services);
   const isLanguageGiven = form.some(([name, value]) => name === 'language' && value.trim() !== '');
   return {
@@ -104,6 +103,10 @@ async function judge(
   };
 }
 
+function checkCallback(url: string, { jobs }: Services): void {
+  namingField('callback_url', () => jobs.checkWebhook(url));
+}
+
 function readFields(form: readonly FormField[]): TranscribeFields {
   return transcribeFields.parse(collectFields(form, KINDS));
 }
@@ -113,15 +116,10 @@ function missingFields(given: Record<string, unknown>): GatewayError {
   return new GatewayError('field-missing', `Field required: ${missing.map(([name]) => name).join(', ')}.`);
 }
 
-/** Clients send whole paths, too. */
-function filenameOf({ filename }: FilePart): string | null {
-  return filename?.split(/[\\/]/).at(-1)?.slice(0, FILENAME_CHARACTERS_MAX) || null;
-}
-
 function readLanguage(input: string): string | null {
   const code = languageCode(input);
   if (code !== undefined) return code;
-  throw new GatewayError('field-invalid', `Unsupported language: ${shorten(input)}.`, { field: 'language' });
+  throw new GatewayError('field-invalid', `Unsupported language: ${input}.`, { field: 'language' });
 }
 
 /** Where nobody named one, the default is no reason to refuse a model that knows one language only. */
@@ -129,7 +127,7 @@ function fitLanguage(code: string | null, isGiven: boolean, { id, languages }: M
   if (code === null || languages.includes(code)) return code;
   const [only] = languages;
   if (!isGiven && only !== undefined && languages.length === 1) return only;
-  throw new GatewayError('option-unsupported', `The model '${shorten(id)}' does not know the language '${code}'.`, {
+  throw new GatewayError('option-unsupported', `The model '${id}' does not know the language '${code}'.`, {
     field: 'language',
   });
 }
@@ -147,11 +145,7 @@ async function findModel(
   const names = listings.flatMap((known) => (known ? [known.id] : [])).slice(0, MODELS_NAMED_MAX);
   throw new GatewayError(
     'model-unknown',
-    `The model '${shorten(asked)}' is not enabled. Enabled: ${names.join(', ') || 'none'}.`,
+    `The model '${asked}' is not enabled. Enabled: ${names.join(', ') || 'none'}.`,
     { field: 'model' },
   );
-}
-
-function shorten(text: string): string {
-  return text.length > NAME_CHARACTERS_SHOWN ? `${text.slice(0, NAME_CHARACTERS_SHOWN)}…` : text;
 }

@@ -175,7 +175,7 @@ describe('refusals', () => {
     services.jobs.refusal = new GatewayError('url-forbidden', 'The URL may not be reached.');
     const response = await post([MODEL, ['callback_url', 'http://10.0.0.1/'], FILE]);
     expect(response.status).toBe(400);
-    expect(await detailOf(response)).toBe('The URL may not be reached.');
+    expect(await detailOf(response)).toBe('callback_url: The URL may not be reached.');
     expect(transcriber.uploads).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 // The API of a whisper-cuda service: its routes, and what is sent when a job has ended. Owns what a client of that service can
 // see. How a job comes to its end is src/jobs' business.
 import { randomUUID } from 'node:crypto';
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { presentedKey } from '../../http/presented-key.ts';
 import type { JobStatus } from '../../jobs/job.ts';
-import type { Dialect, DialectServices } from '../dialect.ts';
+import { type Dialect, type DialectServices, NO_MODELS } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { readRequest } from './request.ts';
@@ -52,8 +52,7 @@ export function createWhisperCudaDialect(services: DialectServices): Dialect {
     claims: (request) => PATHS.test(new URL(request.url).pathname),
     authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
-    // This API does not list models.
-    models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
+    models: NO_MODELS,
   };
 }
 

@@ -1,5 +1,6 @@
 // Every error of the gateway as a FastAPI service words it: one sentence, or for a field a list with its place.
 import type { ErrorCode, GatewayError } from '../../errors.ts';
+import { retryHeaders } from '../../http/retry-after.ts';
 import type { RenderedError } from '../dialect.ts';
 import type { InvalidFields, Sentence } from './schema.ts';
 
@@ -15,7 +16,7 @@ const SENTENCES: Partial<Record<ErrorCode, string>> = {
 };
 
 export function renderError(error: GatewayError): RenderedError {
-  const { code, message, field, retryAfterSeconds } = error;
+  const { code, message, field } = error;
   const type = VALIDATIONS[code];
   const body: Sentence | InvalidFields =
     type && field
@@ -23,8 +24,7 @@ export function renderError(error: GatewayError): RenderedError {
       : { detail: SENTENCES[code] ?? message };
   return {
     status: type ? UNPROCESSABLE : (STATUSES[code] ?? error.status),
-    headers:
-      retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterSeconds))) },
+    headers: retryHeaders(error),
     body,
   };
 }

@@ -7,6 +7,7 @@ import { readCachePolicy } from '../../http/cache-control.ts';
 import { collectFields, type FieldKind, type FormField } from '../../http/form-fields.ts';
 import { readMultipart } from '../../http/multipart.ts';
 import type { NewJob } from '../../jobs/job.ts';
+import { checkModel } from '../../transcribe/asked-model.ts';
 import type { ModelListing } from '../../transcribe/recorded.ts';
 import { hintedLanguage } from '../../transcript/hints.ts';
 import type { DialectServices } from '../dialect.ts';
@@ -76,7 +77,7 @@ async function interpret(
   const language = hintedLanguage(fields);
   const usual = fields.whisper_model === undefined ? await models.find(USUAL_MODEL) : undefined;
   const model = fields.whisper_model ?? (usual && canServe(usual, language) ? USUAL_MODEL : DEFAULT_MODEL);
-  await checkModel(model, language, models);
+  await checkModel(models, { name: model, field: 'whisper_model', language });
   return {
     transcription: {
       model,
@@ -92,19 +93,6 @@ async function interpret(
 /** Nobody asked for it by name, so nothing is fetched for it, and it stands back where it does not know the language. */
 function canServe({ installed, languages }: ModelListing, language: string | null): boolean {
   return installed && (language === null || languages.includes(language));
-}
-
-async function checkModel(
-  id: string,
-  language: string | null,
-  models: DialectServices['transcriber']['models'],
-): Promise<void> {
-  const listing = await models.find(id);
-  if (!listing) throw new GatewayError('model-unknown', `The model '${id}' is unknown.`, { field: 'whisper_model' });
-  if (language === null || listing.languages.includes(language)) return;
-  throw new GatewayError('option-unsupported', `The model '${listing.servedBy}' does not know '${language}'.`, {
-    field: 'language',
-  });
 }
 
 function warningsOf({ stemming, suppress_numerals, batch_size }: JobFields): string[] {

@@ -1,7 +1,7 @@
 // The API of a whisper-diarization service: its routes, and the story of one request from the form to the result. Owns what a
 // client of that API can see. How a job comes to its end is src/jobs' business.
 import { randomUUID } from 'node:crypto';
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { GatewayError, toGatewayError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { presentedKey } from '../../http/presented-key.ts';
 import type { Job } from '../../jobs/job.ts';
-import type { Dialect, DialectServices } from '../dialect.ts';
+import { type Dialect, type DialectServices, NO_MODELS } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { readRequest } from './request.ts';
@@ -49,8 +49,7 @@ export function createWhisperDiarizationDialect(services: DialectServices): Dial
     claims: (request) => PATHS.test(new URL(request.url).pathname),
     authenticate: ({ headers }) => services.keys.check(presentedKey(headers)),
     answerHeaders: () => ({}),
-    // This API has no words for what a model is.
-    models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
+    models: NO_MODELS,
   };
 }
 

@@ -32,7 +32,6 @@ const KINDS: ReadonlyMap<string, FieldKind> = new Map([
   ['stream', 'flag'],
   ['words', 'flag'],
 ]);
-const CHARACTERS_SHOWN_MAX = 100;
 
 export async function readRequest(
   { headers, query, body }: Upload,
@@ -72,10 +71,10 @@ async function judge(
   const { model, language } = transcribeQuery.parse(given);
   const code = languageCode(language ?? 'auto');
   if (code === undefined) {
-    throw new GatewayError('field-invalid', `Unsupported language: ${shorten(language ?? '')}.`, { field: 'language' });
+    throw new GatewayError('field-invalid', `Unsupported language: ${language}.`, { field: 'language' });
   }
   if (!(await models.find(model))) {
-    throw new GatewayError('model-unknown', `Unsupported model: ${shorten(model)}.`, { field: 'model' });
+    throw new GatewayError('model-unknown', `Unsupported model: ${model}.`, { field: 'model' });
   }
   return {
     transcription: {
@@ -87,8 +86,4 @@ async function judge(
     },
     warnings: ['stream', 'words'].filter((name) => given[name] === true).map((name) => `${name}: has no effect`),
   };
-}
-
-function shorten(text: string): string {
-  return text.length > CHARACTERS_SHOWN_MAX ? `${text.slice(0, CHARACTERS_SHOWN_MAX)}…` : text;
 }

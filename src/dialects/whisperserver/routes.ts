@@ -1,6 +1,6 @@
 // The API of a WhisperServer: one route, answered with the text alone. Owns what a client of it can see. How audio becomes text
 // is the transcriber's.
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { toGatewayError } from '../../errors.ts';
@@ -9,7 +9,7 @@ import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
 import { presentedKey } from '../../http/presented-key.ts';
 import { finalTranscript } from '../../transcribe/recorded.ts';
-import type { Dialect, DialectServices } from '../dialect.ts';
+import { type Dialect, type DialectServices, NO_MODELS } from '../dialect.ts';
 import { describeRoutes } from './description.ts';
 import { renderError } from './errors.ts';
 import { readRequest } from './request.ts';
@@ -33,8 +33,7 @@ export function createWhisperServerDialect(services: DialectServices): Dialect {
     claims: (request) => PATHS.test(new URL(request.url).pathname),
     authenticate: (request) => authenticate(request, services),
     answerHeaders: () => ({}),
-    // This API does not list models.
-    models: { list: () => ({}), one: () => ({}), listSchema: z.object({}), oneSchema: z.object({}) },
+    models: NO_MODELS,
   };
 }
 
