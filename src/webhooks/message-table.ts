@@ -4,12 +4,12 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
+import { readSqliteFault } from '../lib/sqlite-fault.ts';
 import type { Delivery } from './deliver.ts';
 
 const FORMAT = 1;
 /** How long SQLite waits when another program, such as its shell, holds the file. It blocks the process. */
 const BUSY_WAIT_MS = 500;
-const SQLITE_FULL = 13;
 
 const PREPARE = `
   PRAGMA journal_mode = WAL;
@@ -84,7 +84,10 @@ export interface Size {
 
 type Row = Record<string, unknown>;
 
-/** Times are wall times in milliseconds: they outlive the process. */
+/**
+ * Times are wall times in milliseconds: they outlive the process. Every method throws `disk-full` while the file cannot be read
+ * or written.
+ */
 export class MessageTable {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -98,6 +101,8 @@ export class MessageTable {
       if (format > FORMAT) throw new Error(`a newer version wrote it (format ${format})`);
       this.#database.exec(PREPARE);
     } catch (error) {
+      const fault = readSqliteFault(error, 'webhooks');
+      if (fault instanceof GatewayError) throw fault;
       // Never replaced by an empty one: what is in it was acknowledged.
       throw new GatewayError(
         'setup-incomplete',
@@ -172,16 +177,14 @@ export class MessageTable {
 
   /** Latest first. */
   listFailed(countMax: number): FailedMessage[] {
-    return this.#statement(LIST_FAILED)
-      .all(countMax)
-      .map((row) => ({
-        id: String(row.id),
-        url: String(row.url),
-        attempts: Number(row.attempts),
-        reason: String(row.reason),
-        createdAtMs: Number(row.created_at_ms),
-        failedAtMs: Number(row.failed_at_ms),
-      }));
+    return this.#try(() => this.#statement(LIST_FAILED).all(countMax)).map((row) => ({
+      id: String(row.id),
+      url: String(row.url),
+      attempts: Number(row.attempts),
+      reason: String(row.reason),
+      createdAtMs: Number(row.created_at_ms),
+      failedAtMs: Number(row.failed_at_ms),
+    }));
   }
 
   close(): void {
@@ -189,15 +192,18 @@ export class MessageTable {
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values);
+    return this.#try(() => this.#statement(sql).get(...values));
   }
 
   #run(sql: string, ...values: SQLInputValue[]): void {
+    this.#try(() => this.#statement(sql).run(...values));
+  }
+
+  #try<Result>(task: () => Result): Result {
     try {
-      this.#statement(sql).run(...values);
+      return task();
     } catch (error) {
-      if ((error as { errcode?: number }).errcode !== SQLITE_FULL) throw error;
-      throw new GatewayError('disk-full', 'The server has no disk space left for webhooks.', { cause: error });
+      throw readSqliteFault(error, 'webhooks');
     }
   }
 

@@ -444,6 +444,16 @@ describe('closing', () => {
   });
 });
 
+test('a file that another program holds takes messages again once it does not', () => {
+  const lock = new DatabaseSync(join(directory, 'outbox.sqlite'));
+  lock.exec('BEGIN IMMEDIATE');
+  expect(() => outbox.enqueue(message('a'))).toThrow(expect.objectContaining({ code: 'disk-full' }));
+  lock.exec('ROLLBACK');
+  lock.close();
+  outbox.enqueue(message('a'));
+  expect(sentIds()).toEqual(['a']);
+});
+
 test('a disk that cannot be written: a confirmed message is not sent again while the deletion is tried anew', async () => {
   outbox.enqueue(message('a'));
   const lock = new DatabaseSync(join(directory, 'outbox.sqlite'));
