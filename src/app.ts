@@ -83,6 +83,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
     { url, docs: `${url}/docs`, model: model?.name, devices: pool.devices.map((device) => device.name) },
     'listening',
   );
+  jobs.start();
   void warmUp(parts, log);
 
   return {
@@ -100,7 +101,7 @@ export async function startGateway({ settings, environment }: Config): Promise<G
       await closed;
       clearTimeout(cut);
       await Promise.all([pool.stopAll(), parts.ingest.close(), models.close(), parts.enabledModels.close()]);
-      await Promise.all([parts.cache.close(), parts.outbox.close()]);
+      await Promise.all([parts.cache.close(), parts.outbox.close(), parts.newsOutbox.close()]);
       jobs.close();
       await unlock();
       log.info('stopped');
@@ -119,7 +120,7 @@ async function warmUp({ models, scheduler }: Parts, log: Log): Promise<void> {
 }
 
 /** Whoever wants to hear of a job hears of models, too. What has happened by the time of the answered call is still sent. */
-function sendModelNews({ lifecycle, jobs, outbox }: Parts, log: Log): () => Promise<void> {
+function sendModelNews({ lifecycle, jobs, newsOutbox: outbox }: Parts, log: Log): () => Promise<void> {
   const ending = new AbortController();
   const urls = () => jobs.webhookUrls('jobs');
   const sent = broadcast(modelNews(lifecycle.events(ending.signal)), { urls, outbox, log });
@@ -151,6 +152,8 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
   const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
+  // News go to many at once, whose servers may be gone by now: no result may have to wait behind them.
+  const newsOutbox = await createOutbox({ settings, directory: folder('news'), log, clock });
   const gate = new Gate();
   const inFlight = new InFlight<TranscriptEvent>();
   const transcriber = createTranscriber({ gate, ingest, models, cache, inFlight, scheduler, engine: pool.engine });
@@ -174,6 +177,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
     cache,
     ingest,
     outbox,
+    newsOutbox,
     transcriber,
     jobs,
     tokens,

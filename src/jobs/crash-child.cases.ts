@@ -147,6 +147,7 @@ const jobs = new DurableJobs({
 });
 jobs.serve(DIALECT, RENDERER);
 jobs.resume();
+jobs.start();
 say('ready');
 
 async function accept({ id, text, url, webhookUrl }: NonNullable<Ask['accept']>): Promise<void> {

@@ -186,6 +186,7 @@ export class JobsHouse {
   open(settings: Record<string, string> = {}, parts: Partial<JobsParts> = {}): DurableJobs {
     const jobs = this.openIdle(settings, parts);
     jobs.resume();
+    jobs.start();
     return jobs;
   }
 

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { GatewayError } from '../errors.ts';
+import { settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { DIALECT, FakeTranscriber, hang, JobsHouse, RENDERER, START_MS, sha256Of, statusOf } from './job.cases.ts';
 import type { JobEvent } from './job.ts';
@@ -231,6 +232,18 @@ describe('order', () => {
     const second = house.open({ JOBS_RUNNING_MAX: '1' });
     await ends(second, 'b');
     expect(order()).toEqual(['a', 'c', 'b']);
+  });
+
+  test('does not hold against a job that it was accepted before the time was set back', async () => {
+    const first = house.openIdle();
+    for (const id of ['a', 'b']) await first.accept(house.job(id));
+    await first.stop();
+    house.passWhileDown(-86_400_000);
+    const second = house.openIdle();
+    second.resume();
+    await house.clock.advance(1);
+    await second.accept(house.job('c'));
+    expect(['a', 'b', 'c'].map((id) => second.find(DIALECT, id)?.position)).toEqual([1, 2, 3]);
   });
 
   test('lets so many run at a time, and says when the others will', async () => {
@@ -723,6 +736,37 @@ describe('a webhook', () => {
     expect(jobs.webhookStatus()).toEqual({ pending: 2, running: 1, failed: 0, failures: [] });
   });
 
+  test('of many jobs, each after a turn of everything else', async () => {
+    house.outbox.failure = () => new GatewayError('queue-full', 'Full.');
+    const ids = ['one', 'two', 'three'];
+    const first = house.open();
+    for (const id of ids) await first.accept(house.job(id));
+    for (const id of ids) await ends(first, id);
+    await first.stop();
+    house.outbox.failure = () => undefined;
+    house.open();
+    const sentByTurn = [];
+    for (let turn = 0; turn < 3; turn += 1) {
+      await settle();
+      sentByTurn.push(house.outbox.sent.length);
+    }
+    expect(sentByTurn[1]).toBeLessThan(3);
+    await vi.waitFor(() => expect(house.outbox.sent).toHaveLength(3));
+  });
+
+  test('that the outbox cannot take yet keeps its job from being forgotten', async () => {
+    house.outbox.failure = () => new GatewayError('disk-full', 'Full.');
+    const jobs = house.open();
+    await jobs.accept(house.job('one'));
+    await ends(jobs, 'one');
+    await jobs.remove(DIALECT, 'one');
+    house.outbox.failure = () => undefined;
+    await house.clock.advance(30_000);
+    await vi.waitFor(() => expect(house.outbox.sent).toHaveLength(1));
+    await jobs.remove(DIALECT, 'one');
+    expect(statusOf(jobs, 'one')).toBeUndefined();
+  });
+
   test('that would be too large says so', async () => {
     house.outbox.failure = (body) =>
       body.includes('sound') ? new GatewayError('body-too-large', 'Too large.') : undefined;
@@ -817,6 +861,23 @@ describe('bounds', () => {
     expect(house.clock.pendingCount).toBe(0);
   });
 
+  test('of no time at all: whoever watches has the transcript', async () => {
+    const jobs = house.open({ JOB_RETENTION_SECONDS: '0' });
+    const go = Promise.withResolvers<void>();
+    house.transcriber.story = ({ audio }) => go.promise.then(() => audio);
+    await jobs.accept(house.job('one', { webhook: null }));
+    const read = async () => {
+      for await (const event of jobs.watch(DIALECT, 'one', { signal })) {
+        if (event.type === 'ended') return jobs.transcripts(DIALECT, 'one');
+      }
+    };
+    const reading = read();
+    go.resolve();
+    expect(await reading).toHaveLength(1);
+    await house.clock.advance(0);
+    expect(statusOf(jobs, 'one')).toBeUndefined();
+  });
+
   test('of time count while the server is down, and a receiver that was not told is', async () => {
     const first = house.open({ JOB_RETENTION_SECONDS: '1000' });
     house.outbox.failure = () => new GatewayError('queue-full', 'Full.');
@@ -898,6 +959,18 @@ describe('a run that ends the process', () => {
       message: 'The server broke down on this job each time.',
     });
     await vi.waitFor(() => expect(house.outbox.sent).toHaveLength(1));
+  });
+
+  test('is none where the server ended before it began to work, however often', async () => {
+    const first = house.openIdle();
+    first.resume();
+    await first.accept(house.job('one'));
+    for (let start = 0; start < 5; start += 1) house.openIdle().resume();
+    const last = house.openIdle();
+    last.resume();
+    expect(house.transcriber.runs).toEqual([]);
+    last.start();
+    await ends(last, 'one');
   });
 
   test('is made alone the next time, after all that cannot have been it', async () => {

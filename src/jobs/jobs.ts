@@ -88,10 +88,10 @@ export class DurableJobs implements Jobs {
     });
   }
 
-  /** Takes up what an earlier process left. To be called once, when every dialect has said that it serves. */
+  /** Finds what an earlier process left. To be called once, before anything else, when every dialect has said that it serves. */
   resume(): void {
     const { store, recordings, log } = this.#parts;
-    store.recover();
+    store.recover(this.#nowMs());
     const unfinished = store.unfinished();
     const lost: KeptJob[] = [];
     for (const kept of unfinished) {
@@ -101,6 +101,10 @@ export class DurableJobs implements Jobs {
     recordings.removeOthers();
     for (const kept of lost) this.#lose(kept);
     if (unfinished.length > 0) log.info({ jobs: unfinished.length }, 'jobs taken up again');
+  }
+
+  /** Begins to work, once nothing can keep the server from its start: a run that is going on then counts as the reason. */
+  start(): void {
     this.#webhooks.resume();
     this.#runner.start();
     this.#forgetEnded();
@@ -273,14 +277,14 @@ export class DurableJobs implements Jobs {
     this.#parts.log.info({ job: id, status, error: kept.job.error?.code }, 'a job has ended');
     this.#watchers.tell(id, { type: 'ended', job: this.#describe(kept) });
     if (kept.webhook === 'due') void this.#webhooks.send(id);
-    this.#forgetEnded();
+    this.#forgetEndedAfter(0); // even where nothing is kept, those who watch have been told by then
   }
 
   /** Those whose time is over, and wakes up for the next. */
   #forgetEnded(): void {
     if (this.#isStopping) return;
     this.#cancelForgetting();
-    const { store, settings, log, clock } = this.#parts;
+    const { store, settings, log } = this.#parts;
     const retentionMs = settings.JOB_RETENTION_SECONDS * 1000;
     let delayMs: number | undefined;
     try {
@@ -292,7 +296,12 @@ export class DurableJobs implements Jobs {
       log.error({ err: error }, 'jobs that ended could not be forgotten');
       delayMs = STORAGE_REST_MS;
     }
-    if (delayMs !== undefined) this.#cancelForgetting = clock.after(delayMs, () => this.#forgetEnded());
+    if (delayMs !== undefined) this.#forgetEndedAfter(delayMs);
+  }
+
+  #forgetEndedAfter(delayMs: number): void {
+    this.#cancelForgetting();
+    this.#cancelForgetting = this.#parts.clock.after(delayMs, () => this.#forgetEnded());
   }
 
   #known(dialect: string, id: string): KeptJob {

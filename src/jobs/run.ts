@@ -41,6 +41,7 @@ export async function runJob(
   const failure = new AbortController();
   const either = AbortSignal.any([signal, failure.signal]);
   try {
+    signal.throwIfAborted(); // a job that ended while its source was fetched holds no recording any more
     const recording = recordings.open(sha256);
     const { transcription } = job;
     const runs = job.eachChannel

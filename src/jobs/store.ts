@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { GatewayError } from '../errors.ts';
+import { readSqliteFault } from '../lib/sqlite-fault.ts';
 import type { ChunkFinal } from '../transcript/event.ts';
 import type { Transcript } from '../transcript/transcript.ts';
 import { type Delivery, JOB_STATUSES, type Job, type JobProgress, type JobStatus, type NewJob } from './job.ts';
@@ -13,9 +14,6 @@ import { readError, writeError } from './kept-error.ts';
 const FORMAT = 1;
 /** How long SQLite waits when another program, such as its shell, holds the file. It blocks the process. */
 const BUSY_WAIT_MS = 500;
-/** What may pass by itself: SQLITE_BUSY, SQLITE_IOERR, SQLITE_FULL. */
-const PASSING_FAULTS: ReadonlySet<number> = new Set([5, 10, 13]);
-const PRIMARY_CODE = 0xff;
 
 // `ended_at_ms IS NULL` is the word for a job that is not over, so that a partial index can be found by it.
 const PREPARE = `
@@ -82,6 +80,7 @@ const LIST = 'SELECT * FROM jobs WHERE dialect = ? ORDER BY sequence DESC LIMIT 
 const LIST_OF_STATUS = 'SELECT * FROM jobs WHERE dialect = ? AND status = ? ORDER BY sequence DESC LIMIT ? OFFSET ?';
 const COUNT = 'SELECT status, count(*) AS count FROM jobs WHERE dialect = ? GROUP BY status';
 const TRANSCRIPTS = `SELECT transcripts FROM transcripts JOIN jobs USING (sequence) WHERE id = ?`;
+const LIMIT_ORDER = `UPDATE jobs SET order_ms = ?1 WHERE ended_at_ms IS NULL AND created_at_ms > ?1 AND order_ms > ?1`;
 const RECOVER = `UPDATE jobs SET status = 'queued', started_at_ms = NULL, crashes = crashes + 1,
   order_ms = 1 + (SELECT max(order_ms) FROM jobs WHERE ended_at_ms IS NULL)
   WHERE ended_at_ms IS NULL AND status = 'running'`;
@@ -121,7 +120,7 @@ const COUNT_ENDED = 'SELECT count(*) AS count FROM jobs WHERE ended_at_ms IS NOT
 const OLDEST_ENDED = `SELECT min(ended_at_ms) AS ms FROM jobs WHERE ended_at_ms IS NOT NULL AND webhook <> 'due'`;
 const FORGET_ENDED = `DELETE FROM jobs WHERE sequence IN (SELECT sequence FROM jobs
   WHERE ended_at_ms IS NOT NULL AND ended_at_ms <= ? AND webhook <> 'due' ORDER BY ended_at_ms LIMIT ?)`;
-const FORGET = 'DELETE FROM jobs WHERE id = ? AND ended_at_ms IS NOT NULL';
+const FORGET = `DELETE FROM jobs WHERE id = ? AND ended_at_ms IS NOT NULL AND webhook <> 'due'`;
 
 /**
  * `none` was asked for; `waiting` for the job's end; `due` for the outbox to take it; `enqueued` in the outbox; then
@@ -179,6 +178,8 @@ export class JobStore {
       this.#database.exec(PREPARE);
       this.#endedCount = Number(this.#get(COUNT_ENDED)?.count);
     } catch (error) {
+      const fault = readSqliteFault(error, 'jobs');
+      if (fault instanceof GatewayError) throw fault;
       // Never replaced by an empty one: what is in it was acknowledged.
       throw new GatewayError(
         'setup-incomplete',
@@ -235,9 +236,13 @@ export class JobStore {
     return row && (JSON.parse(String(row.transcripts)) as Transcript[]);
   }
 
-  /** Whatever was running ended with the process, so it may be the reason: it goes behind all that waits. */
-  recover(): void {
+  /**
+   * Whatever was running ended with the process, so it may be the reason: it goes behind all that waits. What was accepted
+   * later than now, before somebody set the time back, would be behind all that is accepted until that time: it is put here.
+   */
+  recover(nowMs: number): void {
     this.#write(() => {
+      this.#run(LIMIT_ORDER, Math.round(nowMs));
       this.#run(RECOVER);
       this.#run(DROP_NEEDLESS_CHUNKS);
     });
@@ -346,7 +351,7 @@ export class JobStore {
     });
   }
 
-  /** Of a job that has ended. */
+  /** Of a job that has ended. One whose receiver is not told yet is forgotten with its time. */
   forget(id: string): void {
     this.#endedCount -= this.#write(() => this.#run(FORGET, id));
   }
@@ -356,30 +361,37 @@ export class JobStore {
   }
 
   #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#statement(sql).get(...values);
+    return this.#try(() => this.#statement(sql).get(...values));
   }
 
   #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#statement(sql).all(...values);
+    return this.#try(() => this.#statement(sql).all(...values));
   }
 
   /** How many rows that changed. */
   #run(sql: string, ...values: SQLInputValue[]): number {
-    return Number(this.#statement(sql).run(...values).changes);
+    return this.#try(() => Number(this.#statement(sql).run(...values).changes));
+  }
+
+  #try<Result>(task: () => Result): Result {
+    try {
+      return task();
+    } catch (error) {
+      throw readSqliteFault(error, 'jobs');
+    }
   }
 
   #write<Result>(change: () => Result): Result {
     try {
-      this.#database.exec('BEGIN IMMEDIATE');
+      this.#try(() => this.#database.exec('BEGIN IMMEDIATE'));
       const result = change();
-      this.#database.exec('COMMIT');
+      this.#try(() => this.#database.exec('COMMIT'));
       return result;
     } catch (error) {
       // Some of its failures end the transaction themselves.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      const fault = readFault(error);
-      if (fault instanceof GatewayError) this.#makeRoom();
-      throw fault;
+      if (error instanceof GatewayError) this.#makeRoom();
+      throw error;
     }
   }
 
@@ -397,13 +409,6 @@ export class JobStore {
     this.#statements.set(sql, statement);
     return statement;
   }
-}
-
-/** A disk that is full, or does not take anything at the moment, is no bug. */
-function readFault(error: unknown): unknown {
-  const code = (error as { errcode?: number }).errcode;
-  if (code === undefined || !PASSING_FAULTS.has(code & PRIMARY_CODE)) return error;
-  return new GatewayError('disk-full', 'The server has no disk space left for jobs.', { cause: error });
 }
 
 function toKeptOrNothing(row: Row | undefined): KeptJob | undefined {

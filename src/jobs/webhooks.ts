@@ -1,5 +1,6 @@
 // Owns the way of a job that has ended to its receiver: the dialect's document, the outbox, and what became of it. How often
 // and when a message is sent is the outbox's business.
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { GatewayError, toGatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -24,7 +25,7 @@ export interface WebhooksParts {
 
 export class Webhooks {
   readonly #parts: WebhooksParts;
-  /** One document at a time: each may be large. */
+  /** One document at a time, and others' work between two: each may be large, and after a while with a full outbox there may be many. */
   #last: Promise<void> = Promise.resolve();
   #isClosing = false;
 
@@ -60,6 +61,7 @@ export class Webhooks {
 
   async #send(id: string): Promise<void> {
     const { store, clock, log, nowMs } = this.#parts;
+    await otherWork();
     if (this.#isClosing) return;
     try {
       const kept = store.find(id);
@@ -88,10 +90,11 @@ export class Webhooks {
     if (!webhook) return;
     if (!renderer) throw new GatewayError('internal', `Nobody answers for '${dialect}'.`);
     const whole = { ...job, position: null, estimatedWaitMs: null };
+    const transcripts = store.transcripts(id) ?? [];
     const enqueue = (text: string) =>
       outbox.enqueue({ id, ...webhook, body: Buffer.from(text), quickRetriesMs: renderer.quickRetriesMs ?? [] });
     try {
-      enqueue(await renderer.document(whole, store.transcripts(id) ?? []));
+      enqueue(await renderer.document(whole, transcripts));
     } catch (thrown) {
       const error = toGatewayError(thrown);
       if (error.code.startsWith('url-') || WAITS.has(error.code) || error.code === 'shutting-down') throw error;
