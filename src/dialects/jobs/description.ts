@@ -1,5 +1,6 @@
 // What the API's own description says of the routes of jobs and models.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { jsonAnswer, requestIdHeader, retryAfterHeader } from '../../http/description.ts';
 import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import {
   acceptedJob,
@@ -20,20 +21,6 @@ import {
 } from './schema.ts';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
-
-const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
-const retryAfterHeader = {
-  description: 'Seconds after which to try again, at least 1.',
-  schema: { type: 'integer' as const, minimum: 1 },
-};
-
-function answer(description: string, schema: z.ZodType, headers: object = {}) {
-  return {
-    description,
-    headers: { 'x-request-id': requestIdHeader, ...headers },
-    content: { 'application/json': { schema } },
-  };
-}
 
 function failure(description: string, messages: string[], headers: object = {}) {
   const examples = Object.fromEntries(messages.map((error, index) => [`example_${index + 1}`, { value: { error } }]));
@@ -78,7 +65,7 @@ const submitRoute = createRoute({
     },
   },
   responses: {
-    202: answer('Accepted.', acceptedJob, {
+    202: jsonAnswer('Accepted.', acceptedJob, {
       location: { description: 'Where the job is.', schema: { type: 'string' as const } },
       'idempotency-replayed': {
         description: '`true`: the job is that of an earlier request.',
@@ -97,7 +84,7 @@ const submitRoute = createRoute({
     413: failure('The upload is larger than this server takes.', ['The request body is larger than 2147483648 bytes.']),
     422: failure('The Idempotency-Key was used for another request.', ['The key was used for another request.']),
     429: failure('Too many jobs are waiting.', ['Too many jobs are waiting.'], { 'retry-after': retryAfterHeader }),
-    503: answer('With `STRICT_MODEL_READY`: the model is not in memory, and is being loaded.', notReadyBody, {
+    503: jsonAnswer('With `STRICT_MODEL_READY`: the model is not in memory, and is being loaded.', notReadyBody, {
       'retry-after': retryAfterHeader,
     }),
     507: failure('The disk of the server is full.', ['The disk is full.']),
@@ -113,7 +100,7 @@ const listRoute = createRoute({
   security: keySecurity,
   request: { query: listQuery },
   responses: {
-    200: answer('A page of them, without their segments.', jobList),
+    200: jsonAnswer('A page of them, without their segments.', jobList),
     400: failure('The query cannot be used.', ['status must be one of queued, running, done, failed, cancelled']),
     401: keyFailure,
   },
@@ -128,7 +115,7 @@ const findRoute = createRoute({
   description: 'Also the body of the webhook.',
   security: keySecurity,
   request: { params: jobParams },
-  responses: { 200: answer('The job.', jobDocument), 401: keyFailure, 404: unknownJob },
+  responses: { 200: jsonAnswer('The job.', jobDocument), 401: keyFailure, 404: unknownJob },
 });
 
 const cancelRoute = createRoute({
@@ -140,7 +127,7 @@ const cancelRoute = createRoute({
   security: keySecurity,
   request: { params: jobParams },
   responses: {
-    200: answer('The job, cancelled.', jobDocument),
+    200: jsonAnswer('The job, cancelled.', jobDocument),
     401: keyFailure,
     404: unknownJob,
     409: failure('It has ended.', ['job 5fc0e4c2 is already in terminal state done']),
@@ -201,7 +188,7 @@ const statusRoute = createRoute({
   summary: 'Whether a model is in memory',
   security: keySecurity,
   request: { query: modelQuery },
-  responses: { 200: answer('How it is.', modelStatus), 401: keyFailure, 404: unknownModel },
+  responses: { 200: jsonAnswer('How it is.', modelStatus), 401: keyFailure, 404: unknownModel },
 });
 
 const command = {
@@ -218,8 +205,8 @@ const loadRoute = createRoute({
   security: keySecurity,
   request: command,
   responses: {
-    200: answer('It is in memory.', loadAnswer),
-    202: answer('It is being loaded.', loadAnswer),
+    200: jsonAnswer('It is in memory.', loadAnswer),
+    202: jsonAnswer('It is being loaded.', loadAnswer),
     401: keyFailure,
     404: unknownModel,
     503: failure('It is not on disk yet, and is being downloaded.', ['The model is being downloaded.'], {
@@ -237,7 +224,7 @@ const unloadRoute = createRoute({
   description: 'What runs on it comes to its end first. The next request for the model loads it again.',
   security: keySecurity,
   request: command,
-  responses: { 200: answer('It will go.', unloadAnswer), 401: keyFailure, 404: unknownModel },
+  responses: { 200: jsonAnswer('It will go.', unloadAnswer), 401: keyFailure, 404: unknownModel },
 });
 
 const eventsRoute = createRoute({

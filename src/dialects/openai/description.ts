@@ -1,6 +1,7 @@
 // What the API's own description says of OpenAI's routes. The routes themselves are plain handlers: a validator in front
 // of them would read the whole upload into memory first.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { requestIdHeader, retryAfterHeader } from '../../http/description.ts';
 import {
   errorEnvelope,
   streamRecord,
@@ -14,12 +15,6 @@ type Registry = OpenAPIHono['openAPIRegistry'];
 
 const KEY_SCHEME = 'OpenAIKey';
 const security = [{ [KEY_SCHEME]: [] }];
-
-const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
-const retryAfterHeader = {
-  description: 'Seconds after which to try again, at least 1.',
-  schema: { type: 'integer' as const, minimum: 1 },
-};
 
 const answerHeaders = {
   'x-request-id': requestIdHeader,

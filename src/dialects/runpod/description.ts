@@ -1,26 +1,13 @@
 // What the API's own description says of RunPod's routes. The routes themselves are plain handlers, which judge the environment
 // together with the request.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { jsonAnswer, requestIdHeader, retryAfterHeader } from '../../http/description.ts';
 import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import { errorBody, health, jobStatus, jobStream, purged, runBody, waitQuery } from './schema.ts';
 
 type Registry = OpenAPIHono['openAPIRegistry'];
 
 const tags = ['RunPod'];
-
-const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
-const retryAfterHeader = {
-  description: 'Seconds after which to try again, at least 1.',
-  schema: { type: 'integer' as const, minimum: 1 },
-};
-
-function answer(description: string, schema: z.ZodType) {
-  return {
-    description,
-    headers: { 'x-request-id': requestIdHeader },
-    content: { 'application/json': { schema } },
-  };
-}
 
 function failure(description: string, errors: string[], headers: object = {}) {
   const examples = Object.fromEntries(errors.map((error, index) => [`${index + 1}`, { value: { error } }]));
@@ -67,7 +54,7 @@ const routes = [
       'Answers at once. What the request leaves open is taken from the environment of the server (`BEAM_SIZE` and so on), then from the defaults.',
     security: keySecurity,
     request: { params: atEndpoint, body },
-    responses: { 200: answer('Its id.', jobStatus), ...runFailures },
+    responses: { 200: jsonAnswer('Its id.', jobStatus), ...runFailures },
   }),
   createRoute({
     method: 'post',
@@ -78,7 +65,7 @@ const routes = [
     security: keySecurity,
     request: { params: atEndpoint, query: waitQuery, body },
     responses: {
-      200: answer('The job at its end, or as it is when the time is up; it goes on then.', jobStatus),
+      200: jsonAnswer('The job at its end, or as it is when the time is up; it goes on then.', jobStatus),
       ...runFailures,
     },
   }),
@@ -91,7 +78,7 @@ const routes = [
     description: 'POST does the same.',
     security: keySecurity,
     request: { params: ofJob },
-    responses: { 200: answer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
+    responses: { 200: jsonAnswer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
   }),
   createRoute({
     method: 'get',
@@ -103,7 +90,7 @@ const routes = [
     security: keySecurity,
     request: { params: ofJob, query: waitQuery },
     responses: {
-      200: answer('At its end, or as it is when the time is up.', jobStatus),
+      200: jsonAnswer('At its end, or as it is when the time is up.', jobStatus),
       401: keyFailure,
       404: unknownFailure,
     },
@@ -117,7 +104,7 @@ const routes = [
     description: 'There is one, at the end: it is waited for, ten seconds at most. POST does the same.',
     security: keySecurity,
     request: { params: ofJob },
-    responses: { 200: answer('None yet, or the one.', jobStream), 401: keyFailure, 404: unknownFailure },
+    responses: { 200: jsonAnswer('None yet, or the one.', jobStream), 401: keyFailure, 404: unknownFailure },
   }),
   createRoute({
     method: 'post',
@@ -128,7 +115,7 @@ const routes = [
     security: keySecurity,
     request: { params: ofJob },
     responses: {
-      200: answer('Cancelled; one that had ended is left as it was.', jobStatus),
+      200: jsonAnswer('Cancelled; one that had ended is left as it was.', jobStatus),
       401: keyFailure,
       404: unknownFailure,
     },
@@ -141,7 +128,7 @@ const routes = [
     summary: 'Cancel every job that has not begun',
     security: keySecurity,
     request: { params: atEndpoint },
-    responses: { 200: answer('How many.', purged), 401: keyFailure },
+    responses: { 200: jsonAnswer('How many.', purged), 401: keyFailure },
   }),
   createRoute({
     method: 'get',
@@ -151,7 +138,7 @@ const routes = [
     summary: 'How many jobs there are, and whether they can be served',
     security: keySecurity,
     request: { params: atEndpoint },
-    responses: { 200: answer('Of all endpoints.', health), 401: keyFailure },
+    responses: { 200: jsonAnswer('Of all endpoints.', health), 401: keyFailure },
   }),
 ];
 

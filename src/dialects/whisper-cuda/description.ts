@@ -1,5 +1,6 @@
 // What the API's own description says of the routes of a whisper-cuda service.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { jsonAnswer } from '../../http/description.ts';
 import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import {
   acceptedBody,
@@ -16,15 +17,8 @@ type Registry = OpenAPIHono['openAPIRegistry'];
 
 const tags = ['whisper-cuda'];
 
-const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
-
-const answer = (description: string, schema: z.ZodType) => ({
-  description,
-  headers: { 'x-request-id': requestIdHeader },
-  content: { 'application/json': { schema } },
-});
 const failure = (description: string, detail: string) => ({
-  ...answer(description, errorBody),
+  ...jsonAnswer(description, errorBody),
   content: { 'application/json': { schema: errorBody, example: { detail } } },
 });
 const keyFailure = failure('No key, or a wrong one. Only where the server was given keys.', 'No API key was given.');
@@ -50,7 +44,7 @@ const transcribeRoute = createRoute({
     },
   },
   responses: {
-    200: answer('The job is on disk.', acceptedBody),
+    200: jsonAnswer('The job is on disk.', acceptedBody),
     400: failure(
       'The form cannot be used, or the model is not enabled.',
       "The model 'x' is not enabled. Enabled: base.",
@@ -75,7 +69,7 @@ const statusRoute = createRoute({
   security: keySecurity,
   request: { query: statusQuery },
   responses: {
-    200: answer('The job.', jobBody),
+    200: jsonAnswer('The job.', jobBody),
     401: keyFailure,
     404: failure('No such job, or it has expired.', 'There is no job 5fc0e4c2.'),
     422: failure('`job_id` is missing.', 'Field required: job_id.'),
@@ -89,7 +83,7 @@ const queueRoute = createRoute({
   tags,
   summary: 'What waits and what runs',
   security: keySecurity,
-  responses: { 200: answer('Jobs of this API.', queueBody), 401: keyFailure },
+  responses: { 200: jsonAnswer('Jobs of this API.', queueBody), 401: keyFailure },
 });
 
 const healthRoute = createRoute({
@@ -98,7 +92,7 @@ const healthRoute = createRoute({
   operationId: 'whisperCudaHealth',
   tags,
   summary: 'Can a transcription be served now?',
-  responses: { 200: answer('Always.', healthBody) },
+  responses: { 200: jsonAnswer('Always.', healthBody) },
 });
 
 export function describeRoutes(registry: Registry): void {

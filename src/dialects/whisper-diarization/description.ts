@@ -1,6 +1,7 @@
 // What the API's own description says of these routes. The routes themselves are plain handlers: a validator in front of them
 // would read the whole upload into memory first.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import { jsonAnswer, retryAfterHeader } from '../../http/description.ts';
 import { describeKey, keySecurity } from '../../http/presented-key.ts';
 import { acceptedJob, deletedJob, health, invalidFields, jobForm, jobResult, jobStatus, sentence } from './schema.ts';
 
@@ -8,22 +9,8 @@ type Registry = OpenAPIHono['openAPIRegistry'];
 
 const tags = ['whisper-diarization'];
 
-const requestIdHeader = { description: 'Names this request in the logs.', schema: { type: 'string' as const } };
-const retryAfterHeader = {
-  description: 'Seconds after which to try again, at least 1.',
-  schema: { type: 'integer' as const, minimum: 1 },
-};
-
-function answer(description: string, schema: z.ZodType, headers: object = {}) {
-  return {
-    description,
-    headers: { 'x-request-id': requestIdHeader, ...headers },
-    content: { 'application/json': { schema } },
-  };
-}
-
-const keyFailure = answer('No key, or a wrong one. Only where the server was given keys.', sentence);
-const unknownFailure = answer('No such job, or no longer.', sentence);
+const keyFailure = jsonAnswer('No key, or a wrong one. Only where the server was given keys.', sentence);
+const unknownFailure = jsonAnswer('No such job, or no longer.', sentence);
 const later = { 'retry-after': retryAfterHeader };
 const ofJob = z.object({ id: z.string().openapi({ example: '5fc0e4c2-12ac-4d51-9f30-6c6b3d2d6f0e' }) });
 
@@ -38,15 +25,15 @@ const routes = [
     security: keySecurity,
     request: { body: { required: true, content: { 'multipart/form-data': { schema: jobForm } } } },
     responses: {
-      201: answer('Its id and place.', acceptedJob),
-      400: answer('The form cannot be read, or there is no such model.', sentence),
+      201: jsonAnswer('Its id and place.', acceptedJob),
+      400: jsonAnswer('The form cannot be read, or there is no such model.', sentence),
       401: keyFailure,
-      408: answer('The upload stood still for too long.', sentence),
-      413: answer('The upload is larger than this server takes.', sentence),
-      422: answer('A field is missing, or cannot be used.', invalidFields),
-      429: answer('Too many jobs are waiting.', sentence, later),
-      503: answer('The server is stopping.', sentence, later),
-      507: answer('The disk of the server is full.', sentence),
+      408: jsonAnswer('The upload stood still for too long.', sentence),
+      413: jsonAnswer('The upload is larger than this server takes.', sentence),
+      422: jsonAnswer('A field is missing, or cannot be used.', invalidFields),
+      429: jsonAnswer('Too many jobs are waiting.', sentence, later),
+      503: jsonAnswer('The server is stopping.', sentence, later),
+      507: jsonAnswer('The disk of the server is full.', sentence),
     },
   }),
   createRoute({
@@ -57,7 +44,7 @@ const routes = [
     summary: 'A job',
     security: keySecurity,
     request: { params: ofJob },
-    responses: { 200: answer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
+    responses: { 200: jsonAnswer('As it is now.', jobStatus), 401: keyFailure, 404: unknownFailure },
   }),
   createRoute({
     method: 'get',
@@ -68,11 +55,11 @@ const routes = [
     security: keySecurity,
     request: { params: ofJob },
     responses: {
-      200: answer('The transcript, with utterances.', jobResult),
-      202: answer('The job has not ended.', sentence),
+      200: jsonAnswer('The transcript, with utterances.', jobResult),
+      202: jsonAnswer('The job has not ended.', sentence),
       401: keyFailure,
       404: unknownFailure,
-      500: answer('The job failed.', sentence),
+      500: jsonAnswer('The job failed.', sentence),
     },
   }),
   createRoute({
@@ -84,7 +71,7 @@ const routes = [
     description: 'One that has not ended is cancelled first.',
     security: keySecurity,
     request: { params: ofJob },
-    responses: { 200: answer('It is gone.', deletedJob), 401: keyFailure, 404: unknownFailure },
+    responses: { 200: jsonAnswer('It is gone.', deletedJob), 401: keyFailure, 404: unknownFailure },
   }),
   createRoute({
     method: 'get',
@@ -92,7 +79,7 @@ const routes = [
     operationId: 'diarizationHealth',
     tags,
     summary: 'How many jobs there are',
-    responses: { 200: answer('Of this API.', health) },
+    responses: { 200: jsonAnswer('Of this API.', health) },
   }),
 ];
 
