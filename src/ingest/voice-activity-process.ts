@@ -1,4 +1,5 @@
 // One process that runs the voice activity model (voice-detector.ts): its life, and the questions it has not answered yet.
+// Owns which of them is next.
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../lib/clock.ts';
@@ -8,6 +9,8 @@ const PROGRAM_PATH = fileURLToPath(new URL('./voice-detector.ts', import.meta.ur
 
 /** An answer takes milliseconds; a process that takes this long hangs. */
 const ANSWER_MS_MAX = 30_000;
+/** One is computed while the answer before it and the question after it are on their way. */
+const SENT_MAX = 2;
 const STDERR_CHARACTERS_MAX = 2_048;
 
 /** Whole frames of one recording, after those that were sent before; null when there are no more. */
@@ -18,9 +21,15 @@ export interface Question {
   gain: number;
 }
 
-/** For each frame asked about 1 where there is voice. */
+/** For each frame asked about 1 where there is voice; of the end nothing. */
 export interface Answer {
   voice: Uint8Array;
+}
+
+interface Asked {
+  question: Question;
+  resolve(voice: Uint8Array | undefined): void;
+  cancelDeadline(): void;
 }
 
 export interface DetectorParts {
@@ -36,8 +45,10 @@ export class DetectorProcess {
   readonly #parts: DetectorParts;
   readonly #child: ChildProcess;
   readonly #gone: Promise<void>;
-  /** It answers in the order it was asked. */
-  readonly #waiting: ((voice: Uint8Array | undefined) => void)[] = [];
+  /** Sent, in the order in which they are answered. */
+  readonly #sent: Asked[] = [];
+  /** Not sent yet; the urgent ones go first, so what is urgent of a recording has to come before what is not. */
+  readonly #waiting: Record<'urgent' | 'patient', Asked[]> = { urgent: [], patient: [] };
   #said = '';
   /** Whoever listens keeps count. */
   listenerCount = 0;
@@ -53,7 +64,7 @@ export class DetectorProcess {
     this.#child = child;
     child.on('message', (message: 'ready' | Answer) => {
       if (message === 'ready') this.state = 'ready';
-      else this.#waiting.shift()?.(message.voice);
+      else this.#answer(message.voice);
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#said = (this.#said + text).slice(-STDERR_CHARACTERS_MAX);
@@ -65,20 +76,12 @@ export class DetectorProcess {
     this.#gone.then(() => this.#bury());
   }
 
-  ask(question: Question): Promise<Uint8Array | undefined> {
+  ask(question: Question, urgency: 'urgent' | 'patient'): Promise<Uint8Array | undefined> {
     if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      const cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
-      this.#waiting.push((voice) => {
-        cancelDeadline();
-        resolve(voice);
-      });
-      this.#send(question);
+      this.#waiting[urgency].push({ question, resolve, cancelDeadline: () => {} });
+      this.#send();
     });
-  }
-
-  forget(recording: number): void {
-    if (this.#child.connected) this.#send({ recording, samples: null, gain: 1 });
   }
 
   async close(): Promise<void> {
@@ -87,8 +90,21 @@ export class DetectorProcess {
     await this.#gone;
   }
 
-  #send(question: Question): void {
-    this.#child.send(question, () => {}); // one that cannot be sent is answered when the process is found gone
+  #send(): void {
+    while (this.#sent.length < SENT_MAX) {
+      const next = this.#waiting.urgent.shift() ?? this.#waiting.patient.shift();
+      if (!next) return;
+      next.cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
+      this.#sent.push(next);
+      this.#child.send(next.question, () => {}); // one that cannot be sent is answered when the process is found gone
+    }
+  }
+
+  #answer(voice: Uint8Array | undefined): void {
+    const answered = this.#sent.shift();
+    answered?.cancelDeadline();
+    answered?.resolve(voice);
+    this.#send();
   }
 
   #bury(): void {
@@ -101,6 +117,10 @@ export class DetectorProcess {
       this.state = 'gone';
       log.error(details, 'voice activity detection failed: what it was listening to is heard by loudness');
     }
-    for (const settle of this.#waiting.splice(0)) settle(undefined);
+    const { urgent, patient } = this.#waiting;
+    for (const { resolve, cancelDeadline } of [...this.#sent.splice(0), ...urgent.splice(0), ...patient.splice(0)]) {
+      cancelDeadline();
+      resolve(undefined);
+    }
   }
 }

@@ -160,6 +160,25 @@ test('a recording may be asked about again before it is answered, in the same bl
   expect(voiceOf((await Promise.all(hearing)).flat())).toBe(alone);
 });
 
+test('the beginning of a recording is heard before the rest of others, and each in its order', async () => {
+  const voiceActivity = open({ processesMax: 1 });
+  const alone = voiceOf(await hearAll(voiceActivity, speech));
+  const hour = await voiceActivity.listen(never);
+  let answered = 0;
+  const block = speech.subarray(0, BLOCK_BYTES);
+  const hearing = Array.from({ length: 28 + 300 }, async () => {
+    await hour.hear(block);
+    answered += 1;
+  });
+  await expect.poll(() => answered).toBeGreaterThan(28);
+  const before = answered;
+  expect(voiceOf(await hearAll(voiceActivity, speech))).toBe(alone);
+  expect(answered - before).toBeLessThan(100);
+  hour.close();
+  await Promise.all(hearing);
+  expect(voiceOf(await hearAll(voiceActivity, speech))).toBe(alone);
+});
+
 test('a second process is made for a second recording and no more than are allowed, and serves those that come after', async () => {
   const voiceActivity = open({ processesMax: 2 });
   const alone = voiceOf(await hearAll(voiceActivity, speech));

@@ -23,6 +23,13 @@ const LISTENERS_WAITING_MAX = 256;
 const PROCESSES_MAX = 8;
 
 /**
+ * So much of each recording's beginning is heard before what follows in others: it is all of a short clip, which does not wait
+ * for recordings that are heard far ahead of their transcription. To keep the others waiting for ever it takes
+ * clips of 290 seconds in each second, all that a process can hear.
+ */
+const URGENT_FRAMES = Math.round(28_000 / FRAME_MS);
+
+/**
  * The model misses low speech (of a recording at -45 dB it heard half, 2026-11), so it is given everything at a speaker's
  * level. Noise, however loud, is no voice to it.
  */
@@ -41,7 +48,7 @@ export interface VoiceActivityParts {
 
 /** Hears one recording, from its beginning to its end. */
 export interface Listener {
-  /** The next frames of the recording, whole ones; they are read before this returns. Calls are answered in their order. */
+  /** The next frames of the recording, whole ones; they are copied before this returns. Calls are answered in their order. */
   hear(samples: Buffer): Promise<Frame[]>;
   close(): void;
 }
@@ -99,6 +106,7 @@ class RecordingListener implements Listener {
   readonly #leave: () => void;
   readonly #loudness = new LoudnessDetector();
   #loudest = 0;
+  #framesHeard = 0;
   #process: DetectorProcess | undefined;
 
   constructor(recording: number, process: DetectorProcess, leave: () => void) {
@@ -120,13 +128,18 @@ class RecordingListener implements Listener {
     const loud = levels.map((level) => this.#loudness.hasVoice(level));
     this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
     const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
-    const voice = await this.#process?.ask({ recording: this.#recording, samples, gain });
+    const urgency = this.#framesHeard < URGENT_FRAMES ? 'urgent' : 'patient';
+    this.#framesHeard += levels.length;
+    const voice = await this.#process?.ask(
+      { recording: this.#recording, samples: Buffer.from(samples), gain },
+      urgency,
+    );
     if (!voice) this.#process = undefined; // what the model knew of the recording is lost, even if there is another process
     return levels.map((level, index) => ({ level, hasVoice: voice ? voice[index] === 1 : loud[index] === true }));
   }
 
   close(): void {
-    this.#process?.forget(this.#recording);
+    void this.#process?.ask({ recording: this.#recording, samples: null, gain: 1 }, 'patient');
     this.#leave();
   }
 }

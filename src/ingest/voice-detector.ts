@@ -58,18 +58,25 @@ function detect(vad: Vad, bytes: Uint8Array, gain: number): Uint8Array {
 }
 
 process.on('message', ({ recording, samples, gain }: Question) => {
-  if (samples) {
-    const vad = listening.get(recording) ?? idle.pop() ?? createVad();
-    listening.set(recording, vad);
-    process.send?.({ voice: detect(vad, samples, gain) } satisfies Answer);
-    return;
-  }
+  process.send?.({ voice: samples ? hear(recording, samples, gain) : forget(recording) } satisfies Answer);
+});
+
+function hear(recording: number, samples: Uint8Array, gain: number): Uint8Array {
+  const vad = listening.get(recording) ?? idle.pop() ?? createVad();
+  listening.set(recording, vad);
+  return detect(vad, samples, gain);
+}
+
+function forget(recording: number): Uint8Array {
   const vad = listening.get(recording);
   listening.delete(recording);
-  if (!vad || idle.length >= IDLE_MAX) return;
-  vad.reset();
-  idle.push(vad);
-});
+  if (vad && idle.length < IDLE_MAX) {
+    vad.reset();
+    idle.push(vad);
+  }
+  return new Uint8Array();
+}
+
 // A terminal's Ctrl-C is for the server, which may still finish what it has.
 process.on('SIGINT', () => {});
 process.send?.('ready');
