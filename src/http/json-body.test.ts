@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { isJson, readJson } from './json-body.ts';
+import { isJson, readJson, withoutBlanks } from './json-body.ts';
 
 const read = (text: string) =>
   readJson(Readable.from(text === '' ? [] : [Buffer.from(text)]), {
@@ -23,6 +23,19 @@ test.each([
 test('a body is read whole; none is an empty object', async () => {
   expect(await read('{"url": "x"}')).toEqual({ url: 'x' });
   expect(await read('')).toEqual({});
+});
+
+test.each(['[]', 'null', '"text"', '7'])('%s is no object', async (text) => {
+  await expect(read(text)).rejects.toMatchObject({
+    code: 'body-malformed',
+    message: 'The JSON body is not an object.',
+  });
+});
+
+test('what is left open is left out', () => {
+  expect(withoutBlanks({ model: null, language: '', temperature: 0, stream: false })).toEqual({
+    ...{ temperature: 0, stream: false },
+  });
 });
 
 test('what is no JSON, or too long to be any, is malformed', async () => {

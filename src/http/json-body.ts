@@ -10,11 +10,22 @@ export function isJson(headers: Headers): boolean {
   return JSON_TYPE.test(headers.get('content-type') ?? '');
 }
 
-/** To be called within `readWithin`. Nothing at all is an empty object. */
-export async function readJson(body: Readable, options: BodyOptions): Promise<unknown> {
+/** To be called within `readWithin`. Always an object, which nothing at all is, too. */
+export async function readJson(body: Readable, options: BodyOptions): Promise<object> {
   const text = await readText(body, options);
+  const content = text === '' ? {} : parse(text);
+  if (typeof content === 'object' && content !== null && !Array.isArray(content)) return content;
+  throw malformed('The JSON body is not an object.');
+}
+
+/** Programs write what they leave open as null or as nothing, too. */
+export function withoutBlanks(content: object): object {
+  return Object.fromEntries(Object.entries(content).filter(([, value]) => value !== null && value !== ''));
+}
+
+function parse(text: string): unknown {
   try {
-    return text === '' ? {} : JSON.parse(text);
+    return JSON.parse(text);
   } catch (cause) {
     throw malformed('The JSON body cannot be read.', cause);
   }

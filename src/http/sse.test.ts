@@ -165,3 +165,18 @@ test('a client that leaves while a record is awaited is told nothing more', asyn
   expect(renderFailure).not.toHaveBeenCalled();
   expect(from.state.left).toBe(true);
 });
+
+test('a record that goes to several streams is written once', async () => {
+  const record = { id: '1', data: 'long' };
+  async function* records(): AsyncGenerator<{ id: string; data: string }> {
+    yield record;
+  }
+  const read = async () => {
+    const options = { clock: new FakeClock(), renderFailure: String, onCancel() {} };
+    const stream = await openEventStream(records(), options);
+    return (await Array.fromAsync(stream))[0];
+  };
+  const [one, other] = [await read(), await read()];
+  expect(new TextDecoder().decode(one)).toBe('id: 1\ndata: long\n\n');
+  expect(other).toBe(one);
+});

@@ -41,7 +41,6 @@ export async function openEventStream(
   records: AsyncGenerator<EventRecord>,
   { clock, renderFailure, onCancel, firstRecordWaitMs = FIRST_RECORD_WAIT_MS }: EventStreamOptions,
 ): Promise<ReadableStream<Uint8Array>> {
-  const encoder = new TextEncoder();
   let cancelled = false;
   let next: Promise<IteratorResult<EventRecord>> | undefined = records.next();
   await within(clock, firstRecordWaitMs, next);
@@ -49,13 +48,13 @@ export async function openEventStream(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const send = (text: string) => {
-          if (!cancelled) controller.enqueue(encoder.encode(text));
+        const send = (bytes: Uint8Array) => {
+          if (!cancelled) controller.enqueue(bytes);
         };
         next ??= records.next();
         try {
           const result = await within(clock, PING_INTERVAL_MS, next);
-          if (result === undefined) return send(': ping\n\n');
+          if (result === undefined) return send(PING);
           next = undefined;
           if (!result.done) return send(frame(result.value));
         } catch (thrown) {
@@ -74,8 +73,16 @@ export async function openEventStream(
   );
 }
 
-function frame(record: EventRecord): string {
-  return typeof record === 'string' ? `data: ${record}\n\n` : `id: ${record.id}\ndata: ${record.data}\n\n`;
+const encoder = new TextEncoder();
+const PING = encoder.encode(': ping\n\n');
+/** One record may be sent to many, and be long. */
+const frames = new WeakMap<object, Uint8Array>();
+
+function frame(record: EventRecord): Uint8Array {
+  if (typeof record === 'string') return encoder.encode(`data: ${record}\n\n`);
+  const framed = frames.get(record) ?? encoder.encode(`id: ${record.id}\ndata: ${record.data}\n\n`);
+  frames.set(record, framed);
+  return framed;
 }
 
 /** What `promise` resolves to, or undefined once `limitMs` has passed. The promise stays usable. */

@@ -5,7 +5,7 @@ import { GatewayError } from '../../errors.ts';
 import { readWithin } from '../../http/body.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { incomingBody } from '../../http/incoming.ts';
-import { isJson, readJson } from '../../http/json-body.ts';
+import { isJson, readJson, withoutBlanks } from '../../http/json-body.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { DialectServices } from '../dialect.ts';
 import { writeModelStatus } from './response.ts';
@@ -40,17 +40,25 @@ function askedModel(context: Context<HttpEnvironment>): string | null {
   return context.req.query('model')?.trim() || null;
 }
 
-/** In the URL, or in a JSON body: it must not be the default model that goes because nobody looked. */
+/** In the URL, or in a JSON body: it must not be the default model that goes because nobody looked into another body. */
 async function commandedModel(
   context: Context<HttpEnvironment>,
   { limits }: Pick<DialectServices, 'limits'>,
 ): Promise<string | null> {
   const { headers, signal } = context.req.raw;
-  if (!isJson(headers)) return askedModel(context);
   const body = incomingBody(context);
   const options = { bytesMax: limits.uploadBytesMax, idleMs: limits.uploadIdleMs, signal };
-  const content = await readWithin(body, headers, options, () => readJson(body, options));
-  const { data, error } = modelQuery.safeParse(content);
-  if (error) throw new GatewayError('field-invalid', 'model must be a string', { field: 'model' });
-  return data.model?.trim() || askedModel(context);
+  return readWithin(body, headers, options, async () => {
+    if (!isJson(headers)) {
+      if (!announcesBody(headers)) return askedModel(context);
+      throw new GatewayError('field-invalid', 'model goes into the URL or into a JSON body', { field: 'model' });
+    }
+    const { data, error } = modelQuery.safeParse(withoutBlanks(await readJson(body, options)));
+    if (error) throw new GatewayError('field-invalid', 'model must be a string', { field: 'model' });
+    return data.model?.trim() || askedModel(context);
+  });
+}
+
+function announcesBody(headers: Headers): boolean {
+  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 }

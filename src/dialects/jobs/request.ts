@@ -6,7 +6,7 @@ import { GatewayError } from '../../errors.ts';
 import { type BodyOptions, readWithin } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import { collectFields, type FieldKind, type FormField } from '../../http/form-fields.ts';
-import { isJson, readJson } from '../../http/json-body.ts';
+import { isJson, readJson, withoutBlanks } from '../../http/json-body.ts';
 import { readMultipart, shownFilename } from '../../http/multipart.ts';
 import { checkLaterUrl, namingField } from '../../http/named-field.ts';
 import type { NewJob } from '../../jobs/job.ts';
@@ -35,6 +35,7 @@ export interface JobUpload {
 type Services = Pick<DialectServices, 'transcriber' | 'jobs' | 'limits'>;
 type Judged = Omit<JobRequest, 'source' | 'filename'>;
 
+const FILE_FIELDS = ['audio', 'file'];
 const DEFAULT_MODEL = 'default';
 
 const KINDS: ReadonlyMap<string, FieldKind> = new Map([
@@ -68,7 +69,7 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
   const read = (form: readonly FormField[]) => validate(collectFields(form, KINDS));
   const form = await readMultipart(upload.body, upload.headers, {
     ...options,
-    fileField: ['audio', 'file'],
+    fileField: FILE_FIELDS,
     // What came before the recording is judged before the recording is read; what comes after it, after. Which model is
     // meant may still be to come, unless it was said.
     async onFile(part, stream, before) {
@@ -85,18 +86,14 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
     }
     const judged = await judge(fields, upload, services);
     if (recording) return { ...judged, source: recording, filename: recording.filename };
-    if (fields.url === undefined) throw missingAudio();
-    return { ...judged, source: sourceOf(fields.url), filename: null };
+    if (fields.url !== undefined) return { ...judged, source: sourceOf(fields.url), filename: null };
+    throw form.fields.some(([name, value]) => FILE_FIELDS.includes(name) && value === '')
+      ? emptyAudio()
+      : missingAudio();
   } catch (thrown) {
     await recording?.release();
     throw thrown;
   }
-}
-
-/** Programs write what they leave open as null or as nothing, too. */
-function withoutBlanks(content: unknown): unknown {
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) return content;
-  return Object.fromEntries(Object.entries(content).filter(([, value]) => value !== null && value !== ''));
 }
 
 function validate(content: unknown): JobFields {
@@ -142,4 +139,9 @@ function sourceOf(url: string): { url: string } {
 
 function missingAudio(): GatewayError {
   return new GatewayError('field-missing', "missing 'audio' field", { field: 'audio' });
+}
+
+/** A form that was sent without a file having been chosen has the field all the same. */
+function emptyAudio(): GatewayError {
+  return new GatewayError('audio-too-short', 'There is nothing in the audio field.', { field: 'audio' });
 }

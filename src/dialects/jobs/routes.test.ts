@@ -188,6 +188,8 @@ describe('a job is asked for', () => {
   test.each<[string, Part[], number, string | RegExp]>([
     ['nothing', [['model', 'tiny']], 400, "missing 'audio' field"],
     ['audio as text', [['audio', 'words']], 400, "missing 'audio' field"],
+    ['a file field that was left open', [['audio', '']], 400, 'audio field is empty'],
+    ['the same by its other name', [['file', '']], 400, 'audio field is empty'],
     ['another task, first', [['task', 'summarize'], AUDIO], 400, "task must be 'transcribe' or 'translate'"],
     ['another task, last', [AUDIO, ['task', 'TRANSLATE']], 400, "task must be 'transcribe' or 'translate'"],
     ['a model nobody knows', [AUDIO, ['model', 'huge']], 404, "The model 'huge' is unknown."],
@@ -636,14 +638,27 @@ describe('a model', () => {
     const headers = { 'content-type': 'application/json' };
     await command('unload', { headers, body: '{"model":"tiny"}' });
     await command('unload', { headers, body: '' });
+    await command('unload', { headers, body: '{"model":null}' });
     expect(services.lifecycle.asked).toEqual([
       ['unload', 'tiny'],
+      ['unload', null],
       ['unload', null],
     ]);
     expect(await command('unload', { headers, body: '{"model":7}' })).toEqual([
       400,
       { error: 'model must be a string' },
     ]);
+  });
+
+  test('in another body is not taken for the default model', async () => {
+    const body = new URLSearchParams({ model: 'tiny' }).toString();
+    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': String(body.length) };
+    expect(await command('unload', { headers, body })).toEqual([
+      400,
+      { error: 'model goes into the URL or into a JSON body' },
+    ]);
+    expect(await command('unload', { headers: { ...headers, 'content-length': '0' } })).toMatchObject([200, {}]);
+    expect(services.lifecycle.asked).toEqual([['unload', null]]);
   });
 
   test('that nobody knows, or is not on disk yet', async () => {

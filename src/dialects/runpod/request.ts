@@ -22,6 +22,8 @@ export const jobDetails = z.object({
 
 export type RunRequest = Pick<NewJob, 'source' | 'transcription' | 'webhook'> & { details: z.infer<typeof jobDetails> };
 
+const UNKNOWN_NAMED_MAX = 20;
+
 type Services = Pick<DialectServices, 'transcriber' | 'jobs' | 'limits'>;
 
 export async function readRequest(
@@ -33,7 +35,8 @@ export async function readRequest(
   const { uploadBytesMax: bytesMax, uploadIdleMs: idleMs } = services.limits;
   const options: BodyOptions = { bytesMax, idleMs, signal };
   return readWithin(body, headers, options, async () => {
-    const { input, webhook, policy, s3Config } = validate(await readJson(body, options));
+    const content = await readJson(body, options);
+    const { input, webhook, policy, s3Config } = validate(content);
     const { model, decoding, format, debug, warnings } = interpret(input, environment);
     await checkModel(services.transcriber.models, { name: model, field: 'model', language: decoding.language });
     if (webhook) namingField('webhook', () => services.jobs.checkWebhook(webhook));
@@ -48,12 +51,20 @@ export async function readRequest(
         debug,
         warnings: [
           ...warnings,
+          ...unknownOptions(content as { input: object }),
           ...(policy && Object.keys(policy).length > 0 ? ['policy: has no effect'] : []),
           ...(s3Config ? ['s3Config: has no effect, the output is in the answer'] : []),
         ],
       },
     };
   });
+}
+
+/** A name that is misspelt would otherwise go unnoticed. */
+function unknownOptions({ input }: { input: object }): string[] {
+  const known = runBody.shape.input.shape;
+  const unknown = Object.entries(input).filter(([name, value]) => value !== null && !Object.hasOwn(known, name));
+  return unknown.slice(0, UNKNOWN_NAMED_MAX).map(([name]) => `${name}: is unknown`);
 }
 
 function validate(content: unknown): RunBody {

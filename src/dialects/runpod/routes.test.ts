@@ -86,6 +86,14 @@ describe('a job', () => {
     ]);
   });
 
+  test('says which names it does not know', async () => {
+    await read(run({ diarise: true, initial_prompt: null, toString: 1 }));
+    expect(accepted().details).toMatchObject({ warnings: ['diarise: is unknown', 'toString: is unknown'] });
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`option_${index}`, 1]));
+    await read(run(many));
+    expect((accepted().details as { warnings: string[] }).warnings).toHaveLength(20);
+  });
+
   test.each([
     ['txt', /^And so, my/],
     ['text', /^And so, my/],
