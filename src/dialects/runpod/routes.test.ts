@@ -303,7 +303,7 @@ describe('a refusal', () => {
     ['{', /JSON/],
     ['', 'input is required.'],
     [{}, 'input is required.'],
-    [[], /^input/],
+    [[], 'The JSON body is not an object.'],
     [{ input: null }, /^input: /],
     [{ input: {} }, 'audio_file is required.'],
     [{ input: { audio_file: 7 } }, /^audio_file: /],
