@@ -13,6 +13,7 @@ import type { ChunkFinal, Progress, TranscriptEvent } from '../transcript/event.
 import type { Recording } from '../transcript/recording.ts';
 import type { TranscriptionRequest } from '../transcript/request.ts';
 import type { Transcript } from '../transcript/transcript.ts';
+import type { KeptMessage } from '../webhooks/message-table.ts';
 import type { Enqueued, Outbox, Outcome } from '../webhooks/outbox.ts';
 import type { Job, JobRenderer, NewJob } from './job.ts';
 import { createJobs, type DurableJobs, type JobsParts } from './jobs.ts';
@@ -128,7 +129,7 @@ export const hang = ({ signal }: Pick<FakeRun, 'signal'>): Promise<never> =>
 
 export class FakeOutbox implements Pick<Outbox, 'check' | 'enqueue' | 'find' | 'observe'> {
   readonly sent: { id: string; url: string; method: string; body: string; quickRetriesMs: readonly number[] }[] = [];
-  readonly kept = new Map<string, { failure: Omit<Outcome, 'id'> | null }>();
+  readonly kept = new Map<string, KeptMessage>();
   failure: (body: string) => Error | undefined = () => undefined;
   tell: (outcome: Outcome) => void = () => {};
 
@@ -141,7 +142,7 @@ export class FakeOutbox implements Pick<Outbox, 'check' | 'enqueue' | 'find' | '
     const failure = this.failure(text);
     if (failure) throw failure;
     if (this.kept.has(id)) return;
-    this.kept.set(id, { failure: null });
+    this.kept.set(id, { failedAtMs: null, lastError: null });
     this.sent.push({ id, url, method, body: text, quickRetriesMs });
   }
 

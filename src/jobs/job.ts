@@ -47,6 +47,7 @@ export interface JobProgress {
 export interface Delivery {
   state: 'none' | 'pending' | 'delivered' | 'failed';
   atMs: number | null;
+  /** Of the last attempt; while it is `pending` others follow. */
   error: string | null;
 }
 

@@ -690,6 +690,8 @@ describe('a webhook', () => {
     await jobs.accept(house.job('two'));
     await vi.waitFor(() => expect(house.outbox.sent).toHaveLength(2));
     expect(delivery(jobs, 'one')).toEqual({ state: 'pending', atMs: null, error: null });
+    house.outbox.kept.set('one', { failedAtMs: null, lastError: 'The receiver answered 503.' });
+    expect(delivery(jobs, 'one')).toEqual({ state: 'pending', atMs: null, error: 'The receiver answered 503.' });
     house.outbox.tell({ id: 'one', atMs: START_MS + 5, error: null });
     house.outbox.tell({ id: 'two', atMs: START_MS + 6, error: 'The receiver answered 410 Gone.' });
     expect(delivery(jobs, 'one')).toEqual({ state: 'delivered', atMs: START_MS + 5, error: null });
@@ -707,7 +709,7 @@ describe('a webhook', () => {
     await vi.waitFor(() => expect(house.outbox.sent).toHaveLength(3));
     await first.stop();
     house.outbox.kept.delete('delivered');
-    house.outbox.kept.set('failed', { failure: { atMs: START_MS + 9, error: 'No.' } });
+    house.outbox.kept.set('failed', { failedAtMs: START_MS + 9, lastError: 'No.' });
     const second = house.open();
     expect(delivery(second, 'delivered')).toMatchObject({ state: 'delivered' });
     expect(delivery(second, 'failed')).toEqual({ state: 'failed', atMs: START_MS + 9, error: 'No.' });

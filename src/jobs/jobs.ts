@@ -316,6 +316,7 @@ export class DurableJobs implements Jobs {
     const position = isOver ? null : this.#runner.positionOf(job.id);
     return {
       ...job,
+      delivery: this.#webhooks.deliveryOf(kept),
       progress: isOver ? job.progress : this.#runner.progressOf(kept).progress,
       position,
       estimatedWaitMs: position === null ? null : this.#runner.estimateWaitMs(position),

@@ -76,7 +76,7 @@ export class Runner {
 
   /** Behind those before it. To be taken up, too. */
   add({ job: { id }, orderMs, sequence, crashes }: KeptJob): void {
-    this.#waiting.add({ id, orderMs, sequence, restsUntilMs: 0, rests: 0, isSuspect: crashes > 0 });
+    this.#waiting.add({ id, orderMs, sequence, isResting: false, rests: 0, isSuspect: crashes > 0 });
   }
 
   /** The job has ended in the store. Resolves when its run, if there is one, has let go of everything. */
@@ -113,7 +113,7 @@ export class Runner {
   takeUp(): void {
     if (!this.#isStarted) return;
     while (this.#running.size < this.#parts.settings.JOBS_RUNNING_MAX && !this.#stopping) {
-      const job = this.#waiting.next(this.#parts.clock.nowMs());
+      const job = this.#waiting.next();
       if (!job) return;
       // Which of several runs ended the process nobody can tell, so each of them is made alone the next time.
       const others = [...this.#running.values()].map((running) => running.job);
@@ -222,9 +222,13 @@ export class Runner {
     const restMs = Math.max(usualSeconds, Math.min(retryAfterSeconds, ASKED_REST_SECONDS_MAX)) * 1000;
     this.#parts.log.info({ job: job.id, restMs, code, reason }, 'a job will be tried again');
     job.rests += 1;
-    job.restsUntilMs = this.#parts.clock.nowMs() + restMs;
+    job.isResting = true;
     this.#waiting.add(job);
-    this.#parts.clock.after(restMs, () => this.takeUp());
+    // No clock is asked whether the time is over: a timer may be up a moment before it, and no other follows.
+    this.#parts.clock.after(restMs, () => {
+      job.isResting = false;
+      this.takeUp();
+    });
   }
 
   /** What a dialect's bug must not cost is the transcript. */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type WaitingJob, WaitingJobs } from './waiting.ts';
 
 const job = (id: string, orderMs: number, sequence: number): WaitingJob => ({
-  ...{ id, orderMs, sequence, restsUntilMs: 0, rests: 0, isSuspect: false },
+  ...{ id, orderMs, sequence, isResting: false, rests: 0, isSuspect: false },
 });
 
 test('whatever comes and goes, the order is the one that sorting would give', () => {
@@ -22,18 +22,20 @@ test('whatever comes and goes, the order is the one that sorting would give', ()
   expect(expected.map(({ id }) => waiting.positionOf(id))).toEqual(expected.map((_, index) => index + 1));
   expect(waiting.count).toBe(expected.length);
   for (const each of expected) {
-    expect(waiting.next(0)?.id).toBe(each.id);
+    expect(waiting.next()?.id).toBe(each.id);
     waiting.remove(each.id);
   }
-  expect(waiting.next(0)).toBeUndefined();
+  expect(waiting.next()).toBeUndefined();
 });
 
 test('one that rests keeps its place and is passed over', () => {
   const waiting = new WaitingJobs();
-  waiting.add({ ...job('a', 1, 1), restsUntilMs: 100 });
+  const resting = { ...job('a', 1, 1), isResting: true };
+  waiting.add(resting);
   waiting.add(job('b', 2, 2));
-  expect(waiting.next(99)?.id).toBe('b');
-  expect(waiting.next(100)?.id).toBe('a');
+  expect(waiting.next()?.id).toBe('b');
+  resting.isResting = false;
+  expect(waiting.next()?.id).toBe('a');
   expect([waiting.positionOf('a'), waiting.positionOf('b'), waiting.positionOf('c')]).toEqual([1, 2, undefined]);
   expect(waiting.remove('c')).toBe(false);
 });

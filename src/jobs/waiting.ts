@@ -6,8 +6,8 @@ export interface WaitingJob {
   /** Lowest first; then whoever came first. */
   readonly orderMs: number;
   readonly sequence: number;
-  /** It is not taken up before. By the monotonic clock. */
-  restsUntilMs: number;
+  /** It is passed over until somebody wakes it. */
+  isResting: boolean;
   /** In a row. */
   rests: number;
   /** An earlier process did not survive it, or one that ran beside it. */
@@ -37,8 +37,8 @@ export class WaitingJobs {
   }
 
   /** The first that need not rest. */
-  next(nowMs: number): WaitingJob | undefined {
-    return this.#inOrder.find((job) => job.restsUntilMs <= nowMs);
+  next(): WaitingJob | undefined {
+    return this.#inOrder.find((job) => !job.isResting);
   }
 
   /** From 1; undefined for one that does not wait. */

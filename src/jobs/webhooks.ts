@@ -5,7 +5,7 @@ import { GatewayError, toGatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import type { Outbox } from '../webhooks/outbox.ts';
-import type { JobRenderer } from './job.ts';
+import type { Delivery, JobRenderer } from './job.ts';
 import type { JobStore, KeptJob } from './store.ts';
 
 /** Until an outbox that was full is asked again. */
@@ -42,10 +42,18 @@ export class Webhooks {
     for (const id of store.withWebhook('due')) void this.send(id);
     for (const id of store.withWebhook('enqueued')) {
       const message = outbox.find(id);
-      if (message?.failure) store.noteWebhook(id, 'failed', message.failure);
+      if (message && message.failedAtMs !== null) {
+        store.noteWebhook(id, 'failed', { atMs: message.failedAtMs, error: message.lastError });
+      }
       // It left the outbox, and nobody was there to note it.
       if (!message) store.noteWebhook(id, 'delivered', { atMs: nowMs(), error: null });
     }
+  }
+
+  /** While the outbox tries, only that knows why it has to try again. */
+  deliveryOf({ job, webhook }: KeptJob): Delivery {
+    if (webhook !== 'enqueued') return job.delivery;
+    return { ...job.delivery, error: this.#parts.outbox.find(job.id)?.lastError ?? null };
   }
 
   /** Of a job that has ended. Resolves when the message is in the outbox, or cannot be at the moment. Never rejects. */

@@ -68,6 +68,14 @@ export interface Message extends NewMessage {
   attempts: number;
 }
 
+/** What has become of one so far. */
+export interface KeptMessage {
+  /** Null where it was not given up. */
+  failedAtMs: number | null;
+  /** Of its last attempt. */
+  lastError: string | null;
+}
+
 export interface FailedMessage {
   id: string;
   url: string;
@@ -120,11 +128,12 @@ export class MessageTable {
     return true;
   }
 
-  find(id: string): { failure: { atMs: number; error: string } | null } | undefined {
+  find(id: string): KeptMessage | undefined {
     const row = this.#get(FIND, id);
     if (!row) return undefined;
     return {
-      failure: row.failed_at_ms === null ? null : { atMs: Number(row.failed_at_ms), error: String(row.reason) },
+      failedAtMs: row.failed_at_ms === null ? null : Number(row.failed_at_ms),
+      lastError: row.reason === null ? null : String(row.reason),
     };
   }
 

@@ -291,19 +291,21 @@ describe('an outcome', () => {
     });
     outbox.enqueue(message('a'));
     outbox.enqueue(message('b', { retryDelaysMs: [1000] }));
-    expect(outbox.find('a')).toEqual({ failure: null });
+    expect(outbox.find('a')).toEqual({ failedAtMs: null, lastError: null });
     sent[0]?.confirm();
     sent[1]?.refuse();
     await settle();
     expect(outcomes).toEqual([{ id: 'a', atMs: EPOCH_MS, error: null }]);
+    const lastError = 'The receiver answered 500.';
+    expect(outbox.find('b')).toEqual({ failedAtMs: null, lastError });
     await clock.advance(1000);
     expect(outcomes).toHaveLength(1);
     sent[2]?.refuse();
     await settle();
-    const failure = { atMs: EPOCH_MS + 1000, error: 'The receiver answered 500.' };
-    expect(outcomes[1]).toEqual({ id: 'b', ...failure, failure });
+    const failedAtMs = EPOCH_MS + 1000;
+    expect(outcomes[1]).toEqual({ id: 'b', atMs: failedAtMs, error: lastError, failedAtMs, lastError });
     expect(outbox.find('a')).toBeUndefined();
-    expect(outbox.find('b')).toEqual({ failure });
+    expect(outbox.find('b')).toEqual({ failedAtMs, lastError });
   });
 
   test('is told again until it is taken, without another delivery', async () => {

@@ -7,7 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { createUrlGuard, type UrlGuard } from '../lib/safe-url.ts';
 import { createSend, type Delivery, type Send } from './deliver.ts';
-import { type FailedMessage, type Message, MessageTable } from './message-table.ts';
+import { type FailedMessage, type KeptMessage, type Message, MessageTable } from './message-table.ts';
 import type { WebhooksSettings } from './settings.ts';
 
 /** The longest wait between two attempts, whoever asks for it: a schedule, `Retry-After`, or a clock that was set back. */
@@ -51,8 +51,8 @@ export interface Outbox {
    * `queue-full` and `disk-full`.
    */
   enqueue(message: Enqueued): void;
-  /** A message that is kept, and how it ended where it was given up. One that was confirmed is not kept. */
-  find(id: string): { failure: Omit<Outcome, 'id'> | null } | undefined;
+  /** A message that is kept, whether it waits or was given up. One that was confirmed is not kept. */
+  find(id: string): KeptMessage | undefined;
   /** Calls `observer` after each outcome is on disk, and again until it does not throw. A crash between the two leaves it uncalled. */
   observe(observer: (outcome: Outcome) => void): void;
   status(): OutboxStatus;
@@ -114,7 +114,7 @@ class DurableOutbox implements Outbox {
     this.#guard.check(url);
   }
 
-  find(id: string): { failure: Omit<Outcome, 'id'> | null } | undefined {
+  find(id: string): KeptMessage | undefined {
     return this.#table.find(id);
   }
 

@@ -68,7 +68,10 @@ const callbackState = z
   .object({
     delivered: z.boolean(),
     delivered_at_ms: z.number().nullable(),
-    error: z.string().nullable().openapi({ description: 'Why it was given up.' }),
+    error: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why the last attempt failed. Unless it was given up, others follow.' }),
   })
   .openapi('WhisperCudaCallbackState');
 
