@@ -224,7 +224,7 @@ export class Runner {
     job.rests += 1;
     job.isResting = true;
     this.#waiting.add(job);
-    // No clock is asked whether the time is over: after work such as a large commit, Node's timers are up that much before it.
+    // No clock is asked whether the time is over: Node's timers are up as much as a millisecond before it.
     this.#parts.clock.after(restMs, () => {
       job.isResting = false;
       this.takeUp();
