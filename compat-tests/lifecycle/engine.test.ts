@@ -101,6 +101,9 @@ test('an engine that cannot start is a server error in bounded time, and the gat
   expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
   const readiness = await fetch(`${gateway.url}/ready`);
   expect(readiness.status).toBe(503);
-  expect(await readiness.json()).toEqual({ ready: false, reason: expect.stringMatching(/\S/), model: 'tiny-q5_1' });
+  expect(await readiness.json()).toEqual({
+    ...{ ready: false, state: 'error', model: 'tiny-q5_1' },
+    reason: expect.stringMatching(/\S/),
+  });
   await endGateway(gateway);
 });
