@@ -14,7 +14,7 @@ export const ROOT = join(import.meta.dirname, '..');
 export const PACED_ENGINE = join(ROOT, 'backends/paced/server.mjs');
 export const BIN = join(ROOT, 'node_modules/.bin');
 export const MODEL = 'tiny-q5_1';
-/** What `npm start` runs, with the flags that Node is given there. */
+/** What `npm start` runs, with the flags that Node is given there. Found by the PATH, like in npm. */
 export const START: readonly string[] = JSON.parse(
   readFileSync(join(ROOT, 'package.json'), 'utf8'),
 ).scripts.start.split(' ');
@@ -54,7 +54,7 @@ export class Gateway {
   ) {
     this.#directory = directory;
     const [program = '', ...args] = START;
-    this.#child = spawn(join(BIN, program), args, {
+    this.#child = spawn(program, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

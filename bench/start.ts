@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inSeconds, median, percentile, table, verdict } from './figures.ts';
-import { BIN, MODEL, ROOT, START } from './gateway.ts';
+import { MODEL, ROOT, START } from './gateway.ts';
 import { ENGINE, freePort } from './programs.ts';
 import { PATH } from './sides.ts';
 import { clip } from './speech.ts';
@@ -39,11 +39,12 @@ export async function measureStart(): Promise<string> {
       npm: [] as Started[],
       engine: [] as Started[],
     };
+    const [program = '', ...args] = START;
     for (let round = 0; round < ROUNDS; round += 1) {
       console.error(`start: round ${round + 1} of ${ROUNDS}`);
       const data = join(directory, `data-${round}`);
       times.bare.push(await start('npm', ['start', '--silent'], bare, {}));
-      times.source.push(await start(join(BIN, 'node'), START.slice(1), ROOT, { DATA_DIR: `${data}-source` }));
+      times.source.push(await start(program, args, ROOT, { DATA_DIR: `${data}-source` }));
       times.npm.push(await start('npm', ['start'], ROOT, { DATA_DIR: data }, PATH));
       times.engine.push(await start(ENGINE, await engineArguments(), ROOT, {}, '/inference'));
     }
