@@ -46,7 +46,8 @@ describe('with an engine that keeps time', () => {
     await Promise.all(crowd);
     const startedMs = performance.now();
     expect((await send(0.5, 99)).status).toBe(200);
-    expect(performance.now() - startedMs).toBeLessThan(1500 + 300);
+    // The crowd's own clips would take two minutes; the rest is for a machine with other things to do.
+    expect(performance.now() - startedMs).toBeLessThan(6000);
     await gateway().expectEmptySpool();
     expect(gateway().log.filter(({ level }) => Number(level) >= 50)).toEqual([]);
   });
