@@ -1,4 +1,5 @@
 // Says after the run what could not be run on this machine, where nobody can overlook it.
+import { missingVoice, missingVoiceModel } from './long-audio/missing.ts';
 import { preparePython } from './openai/python-sdk.ts';
 import { findPostgres } from './postgres.ts';
 import { processesAreVisible } from './processes.ts';
@@ -12,6 +13,10 @@ export async function setup(): Promise<void> {
   if (!(await findPostgres())) {
     omitted.push('The database of models was NOT tested: there is no PostgreSQL. Run: apt-get install postgresql.');
   }
+  const voice = missingVoice();
+  if (voice) omitted.push(`Cuts were NOT compared with a single pass: ${voice}.`);
+  const voiceModel = missingVoiceModel();
+  if (voiceModel) omitted.push(`Silence, music and speech beside them were NOT tested: ${voiceModel}.`);
   if (!processesAreVisible) omitted.push('Leftover processes were NOT looked for: this needs /proc.');
 }
 

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// The real engine behind a tap: keeps the audio of every inference in TAP_FOLDER, so that a test sees where a recording was cut.
-// Takes the engine's flags, listens on the port it is given, and passes everything on.
+// The real engine behind a tap: keeps the audio of every inference in TAP_FOLDER, so that a test sees where a recording was cut,
+// and has the engine take the likeliest word each time: its beam search draws words by lot, so that it writes the same sound otherwise
+// each time that it is asked.
+// Takes the engine's flags, listens on the port it is given, and passes everything else on.
 import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
@@ -9,6 +11,9 @@ import { join } from 'node:path';
 
 /** Without it an engine would outlive a tap that is killed. */
 const SETPRIV = '/usr/bin/setpriv';
+/** As the gateway writes it, and in as many bytes. */
+const BEAMS = 'name="beam_size"\r\n\r\n5\r\n';
+const NO_BEAMS = BEAMS.replace('5', '1');
 const { TAP_FOLDER = '', TAP_ENGINE = '' } = process.env;
 const engineArguments = process.argv.slice(2);
 const portIndex = engineArguments.indexOf('--port') + 1;
@@ -36,7 +41,11 @@ function start(enginePort: number): void {
     const body = Buffer.concat(pieces);
     if (incoming.url?.endsWith('/inference')) {
       count += 1;
-      writeFileSync(join(TAP_FOLDER, `${process.pid}-${count}.wav`), body.subarray(body.indexOf('RIFF')));
+      const audioAt = body.indexOf('RIFF');
+      const fieldAt = body.subarray(0, audioAt).indexOf(BEAMS);
+      if (fieldAt < 0) throw new Error('The form of an inference is not what the tap knows.');
+      body.write(NO_BEAMS, fieldAt);
+      writeFileSync(join(TAP_FOLDER, `${process.pid}-${count}.wav`), body.subarray(audioAt));
     }
     const { method, headers, url: path } = incoming;
     const passed = request({ host: '127.0.0.1', port: enginePort, method, path, headers }, (from) => {

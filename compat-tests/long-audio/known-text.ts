@@ -12,7 +12,7 @@ export interface KnownText {
 export const RECORDED_TEXT =
   'And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country.';
 
-export const KNOWN_TEXTS: Record<'en' | 'es' | 'de', KnownText> = {
+export const KNOWN_TEXTS: Record<'en' | 'es' | 'de' | 'fr', KnownText> = {
   en: {
     voice: 'en-us',
     sentences: [
@@ -75,5 +75,11 @@ export const KNOWN_TEXTS: Record<'en' | 'es' | 'de', KnownText> = {
     ],
     breathless:
       'einst stritten sich Nordwind und Sonne wer von ihnen beiden wohl der Stärkere wäre als ein Wanderer der in einen warmen Mantel gehüllt war des Weges daherkam sie wurden einig dass derjenige für den Stärkeren gelten sollte der den Wanderer zwingen würde seinen Mantel abzunehmen der Nordwind blies mit aller Macht aber je mehr er blies desto fester hüllte sich der Wanderer in seinen Mantel ein endlich gab der Nordwind den Kampf auf nun erwärmte die Sonne die Luft mit ihren freundlichen Strahlen und schon nach wenigen Augenblicken zog der Wanderer seinen Mantel aus da musste der Nordwind zugeben dass die Sonne von ihnen beiden der Stärkere war',
+  },
+  fr: {
+    voice: 'fr',
+    sentences: [],
+    breathless:
+      'la bise et le soleil se disputaient chacun assurant qu’il était le plus fort quand ils ont vu un voyageur qui s’avançait enveloppé dans son manteau ils sont tombés d’accord que celui qui arriverait le premier à faire ôter son manteau au voyageur serait regardé comme le plus fort alors la bise s’est mise à souffler de toute sa force mais plus elle soufflait plus le voyageur serrait son manteau autour de lui et à la fin la bise a renoncé à le lui faire ôter alors le soleil a commencé à briller et au bout d’un moment le voyageur réchauffé a ôté son manteau ainsi la bise a dû reconnaître que le soleil était le plus fort des deux',
   },
 };

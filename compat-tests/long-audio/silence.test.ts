@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { clip, ffmpeg } from '../audio.ts';
 import { paced, useGateway } from '../gateway.ts';
 import { formOf, transcribe } from '../requests.ts';
-import { tones, wavOf } from './recording.ts';
+import { missingVoiceModel } from './missing.ts';
+import { music, tones, wavOf } from './recording.ts';
 
 const gateway = useGateway(paced({ crashOn: 1 }));
 
@@ -14,6 +15,7 @@ const SOUNDS: [name: string, make: () => Buffer<ArrayBuffer>][] = [
   ['digital silence', () => generated('anullsrc=r=16000:cl=mono', '-t', '60')],
   ['white noise', () => generated('anoisesrc=r=16000:c=white:a=0.3:d=60:seed=1')],
   ['plucked chords', () => wavOf(tones(60))],
+  ['a band with drums', () => wavOf(music(60))],
   ['a held chord that trembles', () => generated(heldChord(60))],
   ['half an hour of room tone', () => generated('anoisesrc=r=16000:c=brown:a=0.004:d=1800:seed=2')],
 ];
@@ -23,7 +25,7 @@ function heldChord(seconds: number): string {
   return `aevalsrc=(${voices})*(1+0.3*sin(2*PI*5*t)):s=16000:d=${seconds}`;
 }
 
-describe.each(SOUNDS)('%s', (_name, make) => {
+describe.skipIf(missingVoiceModel() !== undefined).each(SOUNDS)('%s', (_name, make) => {
   test('is an empty transcript in every form, and no engine is asked', { timeout: 120_000 }, async () => {
     const bytes = make();
     const ask = (format: string) =>

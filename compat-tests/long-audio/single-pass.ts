@@ -4,11 +4,27 @@ import { createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { eventually, ROOT } from '../gateway.ts';
+import { formOf } from '../requests.ts';
+import { post } from './patient-post.ts';
 import type { TimedWord } from './word-alignment.ts';
 
 export const ENGINE_PATH = process.env.WHISPER_SERVER_BIN ?? join(ROOT, 'build/whisper-server/whisper-server');
 const MODEL_PATH = join(process.env.MODELS_DIR ?? join(ROOT, 'models'), 'ggml-tiny-q5_1.bin');
 const START_MS_MAX = 30_000;
+/** As the gateway asks it, but for beams, which the tap takes from the gateway, too. */
+const FIELDS = {
+  response_format: 'verbose_json',
+  temperature: '0',
+  temperature_inc: '0.2',
+  beam_size: '1',
+  best_of: '5',
+  entropy_thold: '2.4',
+  logprob_thold: '-1',
+  no_speech_thold: '0.6',
+  suppress_nst: 'true',
+  max_len: '-1',
+  no_language_probabilities: 'true',
+};
 
 export interface Heard {
   language: string;
@@ -50,16 +66,12 @@ export class SinglePass {
     return new SinglePass(child, url);
   }
 
-  async hear(wav: Buffer<ArrayBuffer>): Promise<Heard> {
-    const form = new FormData();
-    form.append('file', new Blob([wav]), 'recording.wav');
-    const fields = { response_format: 'verbose_json', language: 'auto', temperature: '0', suppress_nst: 'true' };
-    for (const [name, value] of Object.entries({ ...fields, no_language_probabilities: 'true' }))
-      form.append(name, value);
-    const answer = await fetch(`${this.#url}/inference`, { method: 'POST', body: form });
-    if (!answer.ok) throw new Error(`The engine answered ${answer.status}: ${await answer.text()}`);
-    const { language, segments } = (await answer.json()) as EngineAnswer;
-    return { language, text: segments.map(({ text }) => text).join(''), words: segments.flatMap(wordsOfSegment) };
+  async hear(wav: Buffer<ArrayBuffer>, language = 'auto'): Promise<Heard> {
+    const fields = Object.entries({ ...FIELDS, language });
+    const answer = await post(`${this.#url}/inference`, formOf(fields, { bytes: wav }));
+    if (answer.status !== 200) throw new Error(`The engine answered ${answer.status}: ${answer.text}`);
+    const { segments, ...heard }: EngineAnswer = JSON.parse(answer.text);
+    return { ...heard, text: segments.map(({ text }) => text).join(''), words: segments.flatMap(wordsOfSegment) };
   }
 
   async stop(): Promise<void> {

@@ -14,19 +14,25 @@ export interface Pair {
   isEqual: boolean;
 }
 
-/** Without case and punctuation. */
-export function wordsOf(text: string): string[] {
+/** The numbers that people say as often as they write them, so that "press 1" is "press one". */
+const NUMBERS: Record<string, string[]> = {
+  en: 'zero one two three four five six seven eight nine ten eleven twelve'.split(' '),
+  es: 'cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce'.split(' '),
+  de: 'null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf'.split(' '),
+  fr: 'zéro un deux trois quatre cinq six sept huit neuf dix onze douze'.split(' '),
+};
+
+/** The words of a text, without case, punctuation and accents, which not every known text has. */
+export function wordsOf(text: string, language: string): string[] {
   return text
-    .normalize('NFC')
-    .toLowerCase()
-    .split(/[\s-]+/)
-    .map(bare)
+    .split(/[\s\-–—'’]+/)
+    .map((word) => bare(/^\p{P}*\d+\p{P}*$/u.test(word) ? (NUMBERS[language]?.[Number(bare(word))] ?? word) : word))
     .filter((word) => word !== '');
 }
 
-export function bare(word: string): string {
+function bare(word: string): string {
   return word
-    .normalize('NFC')
+    .normalize('NFD')
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]/gu, '');
 }
@@ -58,9 +64,4 @@ export function align(left: string[], right: string[]): Pair[] {
     } else pairs.push({ left: undefined, right: column++, isEqual: false });
   }
   return pairs;
-}
-
-/** In percent of the words that were said. */
-export function wordErrorRate(said: string[], heard: string[]): number {
-  return (100 * align(said, heard).filter(({ isEqual }) => !isEqual).length) / said.length;
 }
