@@ -97,13 +97,42 @@ test('a chunk is there while the rest is still being decoded', async () => {
   expect((await chunks.next()).done).toBe(true);
 });
 
-test('the recording is heard to its end, however slowly its chunks are taken', async () => {
-  await writeFile(path, speech(seconds(600)));
-  const chunks = splitIntoChunks({ path, byteOffset: 0, growth: Growth.ended() }, voiceActivity, SETTINGS, never);
+test('a recording is heard some way ahead of what is taken, and no further', async () => {
+  await writeFile(path, speech(seconds(1800)));
+  let heard = 0;
+  const counting: Pick<VoiceActivity, 'listen'> = {
+    async listen(signal) {
+      const listener = await voiceActivity.listen(signal);
+      return {
+        ...listener,
+        hear: (samples) => {
+          heard += 1;
+          return listener.hear(samples);
+        },
+      };
+    },
+  };
+  const chunks = splitIntoChunks({ path, byteOffset: 0, growth: Growth.ended() }, counting, SETTINGS, never);
+  let taken = 0;
   for await (const _chunk of chunks) {
-    await expect.poll(() => closed).toBe(1);
-    break;
+    taken += 1;
+    if (taken > 1) continue;
+    let before = -1;
+    await expect
+      .poll(
+        () => {
+          const stands = heard === before;
+          before = heard;
+          return stands;
+        },
+        { interval: 200, timeout: 10_000 },
+      )
+      .toBe(true);
+    // Blocks of a second: a dozen chunks and more, and less than half of the recording.
+    expect(heard).toBeGreaterThan(250);
+    expect(heard).toBeLessThan(800);
   }
+  expect(heard).toBe(Math.ceil(1800 / 1.024));
 });
 
 test('what the writer or the caller fails with is thrown, and the listener closed', async () => {

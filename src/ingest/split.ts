@@ -11,10 +11,10 @@ const BLOCK_BYTES = 32 * FRAME_BYTES;
 /** One is computed while the answer to the other and the next question are on their way. */
 const ASKED_MAX = 2;
 /**
- * Chunks decided and not yet asked for. So many that a recording is heard to its end whatever the pace of its
- * transcription, and makes room for others; each is a few numbers.
+ * Chunks decided and not yet asked for: enough for every device of a large machine to find its next one. Hearing a long
+ * recording to its end at once would take the processors from whatever else is running, for minutes, and gain nobody anything.
  */
-const CHUNKS_WAITING_MAX = 4_096;
+const CHUNKS_WAITING_MAX = 16;
 
 /**
  * A recording without voice has no chunk. Throws what the file's writer failed with, as soon as it did.
