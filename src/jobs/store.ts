@@ -1,24 +1,17 @@
 // Owns the file of the jobs: what was asked, where each stands, its transcripts, and the chunks that a run to come need not
 // make again. Every change is on disk when its call returns, whole or not at all. Decides nothing but which of two ends of one
 // job came first.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import { readSqliteFault } from '../lib/sqlite-fault.ts';
+import type { GatewayError } from '../errors.ts';
 import type { ChunkFinal } from '../transcript/event.ts';
 import type { Transcript } from '../transcript/transcript.ts';
+import { DurableFile, type Row } from '../webhooks/durable-file.ts';
 import { type Delivery, JOB_STATUSES, type Job, type JobProgress, type JobStatus, type NewJob } from './job.ts';
 import { readError, writeError } from './kept-error.ts';
 
 const FORMAT = 1;
-/** How long SQLite waits when another program, such as its shell, holds the file. It blocks the process. */
-const BUSY_WAIT_MS = 500;
 
 // `ended_at_ms IS NULL` is the word for a job that is not over, so that a partial index can be found by it.
-const PREPARE = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
+const SCHEMA = `
   CREATE TABLE IF NOT EXISTS jobs (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -69,7 +62,6 @@ const PREPARE = `
     final TEXT NOT NULL,
     PRIMARY KEY (sha256, key)
   ) STRICT, WITHOUT ROWID;
-  PRAGMA user_version = ${FORMAT};
 `;
 const INSERT = `INSERT INTO jobs (id, dialect, status, request, url, sha256, bytes, caller, idempotency_key, fingerprint,
     order_ms, webhook, webhook_url, created_at_ms)
@@ -159,34 +151,15 @@ export type Ending = { endedAtMs: number; progress: JobProgress; measurements: u
   | { status: 'cancelled' }
 );
 
-type Row = Record<string, unknown>;
-
 /** Times are wall times in milliseconds: they outlive the process. Throws `disk-full` where a change cannot be written. */
 export class JobStore {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #file: DurableFile;
   /** Of jobs that have ended. */
   #endedCount = 0;
 
   constructor(directory: string) {
-    const path = join(directory, 'jobs.sqlite');
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      this.#database = new DatabaseSync(path, { timeout: BUSY_WAIT_MS });
-      const format = Number(this.#database.prepare('PRAGMA user_version').get()?.user_version);
-      if (format > FORMAT) throw new Error(`a newer version wrote it (format ${format})`);
-      this.#database.exec(PREPARE);
-      this.#endedCount = Number(this.#get(COUNT_ENDED)?.count);
-    } catch (error) {
-      const fault = readSqliteFault(error, 'jobs');
-      if (fault instanceof GatewayError) throw fault;
-      // Never replaced by an empty one: what is in it was acknowledged.
-      throw new GatewayError(
-        'setup-incomplete',
-        `The jobs in ${path} cannot be read: ${(error as Error).message}. Move the file away to start without them.`,
-        { cause: error },
-      );
-    }
+    this.#file = new DurableFile({ directory, name: 'jobs.sqlite', what: 'jobs', format: FORMAT, schema: SCHEMA });
+    this.#endedCount = this.#file.opening(() => Number(this.#file.get(COUNT_ENDED)?.count));
   }
 
   insert(job: NewJob, { orderMs, createdAtMs, fingerprint }: Acceptance): KeptJob {
@@ -197,8 +170,8 @@ export class JobStore {
       sha256 = null,
       bytes = null,
     } = { ...source } as { url?: string; sha256?: string; bytes?: number };
-    return this.#write(() => {
-      const row = this.#get(
+    return this.#file.write(() => {
+      const row = this.#file.get(
         INSERT,
         ...[id, dialect, request, url, sha256, bytes, transcription.caller ?? '', idempotencyKey, fingerprint],
         ...[Math.round(orderMs), webhook ? 'waiting' : 'none', webhook?.url ?? null, Math.round(createdAtMs)],
@@ -209,30 +182,30 @@ export class JobStore {
 
   /** The job of this caller that has the key. */
   findRepeated({ dialect, transcription, idempotencyKey }: NewJob): KeptJob | undefined {
-    return toKeptOrNothing(this.#get(REPEATED, dialect, transcription.caller ?? '', idempotencyKey));
+    return toKeptOrNothing(this.#file.get(REPEATED, dialect, transcription.caller ?? '', idempotencyKey));
   }
 
   find(id: string): KeptJob | undefined {
-    return toKeptOrNothing(this.#get(FIND, id));
+    return toKeptOrNothing(this.#file.get(FIND, id));
   }
 
   /** The latest first. */
   list(dialect: string, { status, limit, offset }: { status?: JobStatus; limit: number; offset: number }): KeptJob[] {
     const rows = status
-      ? this.#all(LIST_OF_STATUS, dialect, status, limit, offset)
-      : this.#all(LIST, dialect, limit, offset);
+      ? this.#file.all(LIST_OF_STATUS, dialect, status, limit, offset)
+      : this.#file.all(LIST, dialect, limit, offset);
     return rows.map(toKept);
   }
 
   counts(dialect: string): Record<JobStatus, number> {
-    const counts = new Map(this.#all(COUNT, dialect).map(({ status, count }) => [status, Number(count)]));
+    const counts = new Map(this.#file.all(COUNT, dialect).map(({ status, count }) => [status, Number(count)]));
     return Object.fromEntries(JOB_STATUSES.map((status) => [status, counts.get(status) ?? 0])) as ReturnType<
       JobStore['counts']
     >;
   }
 
   transcripts(id: string): Transcript[] | undefined {
-    const row = this.#get(TRANSCRIPTS, id);
+    const row = this.#file.get(TRANSCRIPTS, id);
     return row && (JSON.parse(String(row.transcripts)) as Transcript[]);
   }
 
@@ -241,43 +214,43 @@ export class JobStore {
    * later than now, before somebody set the time back, would be behind all that is accepted until that time: it is put here.
    */
   recover(nowMs: number): void {
-    this.#write(() => {
-      this.#run(LIMIT_ORDER, Math.round(nowMs));
-      this.#run(RECOVER);
-      this.#run(DROP_NEEDLESS_CHUNKS);
+    this.#file.write(() => {
+      this.#file.run(LIMIT_ORDER, Math.round(nowMs));
+      this.#file.run(RECOVER);
+      this.#file.run(DROP_NEEDLESS_CHUNKS);
     });
   }
 
   unfinished(): KeptJob[] {
-    return this.#all(UNFINISHED).map(toKept);
+    return this.#file.all(UNFINISHED).map(toKept);
   }
 
   /** Until something else is noted, the run counts as one that ended the process. Undefined when the job has ended. */
   begin(id: string, startedAtMs: number): KeptJob | undefined {
-    return this.#write(() => toKeptOrNothing(this.#get(BEGIN, Math.round(startedAtMs), id)));
+    return this.#file.write(() => toKeptOrNothing(this.#file.get(BEGIN, Math.round(startedAtMs), id)));
   }
 
   /** Of a source that was fetched, or is to be fetched again. False when the job has ended. */
   noteRecording(id: string, sha256: string | null, bytes: number | null): boolean {
-    return this.#write(() => this.#run(NOTE_RECORDING, sha256, bytes, id) > 0);
+    return this.#file.write(() => this.#file.run(NOTE_RECORDING, sha256, bytes, id) > 0);
   }
 
   recallChunk(sha256: string, key: string): ChunkFinal | undefined {
-    const row = this.#get(RECALL_CHUNK, sha256, key);
+    const row = this.#file.get(RECALL_CHUNK, sha256, key);
     return row && (JSON.parse(String(row.final)) as ChunkFinal);
   }
 
   /** Whoever finishes a chunk comes nearer to the end: what failed before counts no more. */
   keepChunk(id: string, sha256: string, key: string, final: ChunkFinal, progress: JobProgress): void {
-    this.#write(() => {
-      this.#run(KEEP_CHUNK, sha256, key, JSON.stringify(final));
-      this.#run(NOTE_PROGRESS, ...progressValues(progress), id);
+    this.#file.write(() => {
+      this.#file.run(KEEP_CHUNK, sha256, key, JSON.stringify(final));
+      this.#file.run(NOTE_PROGRESS, ...progressValues(progress), id);
     });
   }
 
   /** A run is over without an end of the job. */
   requeue(id: string, failures: number, progress: JobProgress): void {
-    this.#write(() => this.#run(REQUEUE, failures, ...progressValues(progress), id));
+    this.#file.write(() => this.#file.run(REQUEUE, failures, ...progressValues(progress), id));
   }
 
   /** Undefined when it had ended before: the first end counts. */
@@ -287,16 +260,16 @@ export class JobStore {
     const durationMs = transcripts.length > 0 ? Math.max(...transcripts.map((each) => each.durationMs)) : null;
     const error = ending.status === 'failed' ? writeError(ending.error) : null;
     const [first] = transcripts;
-    return this.#write(() => {
-      const row = this.#get(
+    return this.#file.write(() => {
+      const row = this.#file.get(
         END,
         ...[status, Math.round(endedAtMs), error, JSON.stringify(measurements ?? null)],
         ...[first?.model ?? null, first?.language ?? null, durationMs, ...progressValues(progress), id],
       );
       if (!row) return undefined;
       const kept = toKept(row);
-      if (status === 'done') this.#run(KEEP_TRANSCRIPTS, kept.sequence, JSON.stringify(transcripts));
-      if (kept.sha256 !== null) this.#run(DROP_CHUNKS, kept.sha256);
+      if (status === 'done') this.#file.run(KEEP_TRANSCRIPTS, kept.sequence, JSON.stringify(transcripts));
+      if (kept.sha256 !== null) this.#file.run(DROP_CHUNKS, kept.sha256);
       this.#endedCount += 1;
       return kept;
     });
@@ -304,18 +277,18 @@ export class JobStore {
 
   /** Of jobs that have ended. */
   withWebhook(state: 'due' | 'enqueued'): string[] {
-    return this.#all(WITH_WEBHOOK, state).map((row) => String(row.id));
+    return this.#file.all(WITH_WEBHOOK, state).map((row) => String(row.id));
   }
 
   /** Does nothing once there is an outcome. */
   noteWebhook(id: string, state: WebhookState, outcome: { atMs: number; error: string | null } | null): void {
     const atMs = outcome && Math.round(outcome.atMs);
-    this.#write(() => this.#run(NOTE_WEBHOOK, state, atMs, outcome?.error ?? null, id));
+    this.#file.write(() => this.#file.run(NOTE_WEBHOOK, state, atMs, outcome?.error ?? null, id));
   }
 
   /** `running`: among those that wait for the end of their job. */
   countWebhooks(): Record<'waiting' | 'running' | 'due' | 'refused', number> {
-    const rows = new Map(this.#all(COUNT_WEBHOOKS).map((row) => [row.webhook, row]));
+    const rows = new Map(this.#file.all(COUNT_WEBHOOKS).map((row) => [row.webhook, row]));
     const of = (state: WebhookState) => Number(rows.get(state)?.count ?? 0);
     const running = Number(rows.get('waiting')?.running ?? 0);
     return { waiting: of('waiting'), running, due: of('due'), refused: of('refused') };
@@ -323,29 +296,29 @@ export class JobStore {
 
   /** The latest first. */
   refused(countMax: number): KeptJob[] {
-    return this.#all(REFUSED, countMax).map(toKept);
+    return this.#file.all(REFUSED, countMax).map(toKept);
   }
 
   webhookUrls(dialect: string, countMax: number): string[] {
-    return this.#all(WEBHOOK_URLS, dialect, countMax).map((row) => String(row.webhook_url));
+    return this.#file.all(WEBHOOK_URLS, dialect, countMax).map((row) => String(row.webhook_url));
   }
 
   /** Mean of those among the latest that were done. */
   recentRunMs(countMax: number): number | undefined {
-    return numberOrNull(this.#get(RECENT_RUN, countMax)?.ms) ?? undefined;
+    return numberOrNull(this.#file.get(RECENT_RUN, countMax)?.ms) ?? undefined;
   }
 
   oldestEndedMs(): number | undefined {
-    return numberOrNull(this.#get(OLDEST_ENDED)?.ms) ?? undefined;
+    return numberOrNull(this.#file.get(OLDEST_ENDED)?.ms) ?? undefined;
   }
 
   /** Those that ended before, and the oldest where more are kept than may be; `batchMax` at most. How many those were. */
   forgetEnded(beforeMs: number, keptMax: number, batchMax: number): number {
     const excess = Math.max(0, this.#endedCount - keptMax);
-    return this.#write(() => {
-      const expired = this.#run(FORGET_ENDED, beforeMs, batchMax);
+    return this.#file.write(() => {
+      const expired = this.#file.run(FORGET_ENDED, beforeMs, batchMax);
       const left = Math.min(batchMax, excess) - expired;
-      const forgotten = expired + (left > 0 ? this.#run(FORGET_ENDED, Number.MAX_SAFE_INTEGER, left) : 0);
+      const forgotten = expired + (left > 0 ? this.#file.run(FORGET_ENDED, Number.MAX_SAFE_INTEGER, left) : 0);
       this.#endedCount -= forgotten;
       return forgotten;
     });
@@ -353,61 +326,11 @@ export class JobStore {
 
   /** Of a job that has ended. One whose receiver is not told yet is forgotten with its time. */
   forget(id: string): void {
-    this.#endedCount -= this.#write(() => this.#run(FORGET, id));
+    this.#endedCount -= this.#file.write(() => this.#file.run(FORGET, id));
   }
 
   close(): void {
-    this.#database.close();
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#try(() => this.#statement(sql).get(...values));
-  }
-
-  #all(sql: string, ...values: SQLInputValue[]): Row[] {
-    return this.#try(() => this.#statement(sql).all(...values));
-  }
-
-  /** How many rows that changed. */
-  #run(sql: string, ...values: SQLInputValue[]): number {
-    return this.#try(() => Number(this.#statement(sql).run(...values).changes));
-  }
-
-  #try<Result>(task: () => Result): Result {
-    try {
-      return task();
-    } catch (error) {
-      throw readSqliteFault(error, 'jobs');
-    }
-  }
-
-  #write<Result>(change: () => Result): Result {
-    try {
-      this.#try(() => this.#database.exec('BEGIN IMMEDIATE'));
-      const result = change();
-      this.#try(() => this.#database.exec('COMMIT'));
-      return result;
-    } catch (error) {
-      // Some of its failures end the transaction themselves.
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      if (error instanceof GatewayError) this.#makeRoom();
-      throw error;
-    }
-  }
-
-  /** The log of changes is emptied by changes that succeed. On a full disk there may be none until it has been. */
-  #makeRoom(): void {
-    try {
-      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-    } catch {
-      // Somebody else has to.
-    }
-  }
-
-  #statement(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+    this.#file.close();
   }
 }
 

@@ -1,19 +1,11 @@
 // Owns the outbox's file: messages, when they are due, and those that were given up. Every change is on disk when the
 // call returns, because it is acknowledged to someone right after. Decides nothing.
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
-import { GatewayError } from '../errors.ts';
-import { readSqliteFault } from '../lib/sqlite-fault.ts';
 import type { Delivery } from './deliver.ts';
+import { DurableFile, type Row } from './durable-file.ts';
 
 const FORMAT = 1;
-/** How long SQLite waits when another program, such as its shell, holds the file. It blocks the process. */
-const BUSY_WAIT_MS = 500;
 
-const PREPARE = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
+const SCHEMA = `
   CREATE TABLE IF NOT EXISTS messages (
     id TEXT PRIMARY KEY,
     url TEXT NOT NULL,
@@ -31,7 +23,6 @@ const PREPARE = `
   -- With host and bytes in them, no question below reads the bodies to be answered.
   CREATE INDEX IF NOT EXISTS pending ON messages (due_at_ms, host, id, bytes) WHERE failed_at_ms IS NULL;
   CREATE INDEX IF NOT EXISTS failed ON messages (failed_at_ms, bytes) WHERE failed_at_ms IS NOT NULL;
-  PRAGMA user_version = ${FORMAT};
 `;
 const INSERT = `INSERT INTO messages
   (id, url, host, method, body, bytes, retry_delays_ms, attempts, created_at_ms, due_at_ms)
@@ -90,46 +81,33 @@ export interface Size {
   bytes: number;
 }
 
-type Row = Record<string, unknown>;
-
 /**
  * Times are wall times in milliseconds: they outlive the process. Every method throws `disk-full` while the file cannot be read
  * or written.
  */
 export class MessageTable {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #file: DurableFile;
 
   constructor(directory: string) {
-    const path = join(directory, 'outbox.sqlite');
-    try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      this.#database = new DatabaseSync(path, { timeout: BUSY_WAIT_MS });
-      const format = Number(this.#database.prepare('PRAGMA user_version').get()?.user_version);
-      if (format > FORMAT) throw new Error(`a newer version wrote it (format ${format})`);
-      this.#database.exec(PREPARE);
-    } catch (error) {
-      const fault = readSqliteFault(error, 'webhooks');
-      if (fault instanceof GatewayError) throw fault;
-      // Never replaced by an empty one: what is in it was acknowledged.
-      throw new GatewayError(
-        'setup-incomplete',
-        `The webhooks in ${path} cannot be read: ${(error as Error).message}. Move the file away to start without them.`,
-        { cause: error },
-      );
-    }
+    this.#file = new DurableFile({
+      directory,
+      name: 'outbox.sqlite',
+      what: 'webhooks',
+      format: FORMAT,
+      schema: SCHEMA,
+    });
   }
 
   /** False when a message of this id is there already. */
   insert({ id, url, host, method, body, retryDelaysMs }: NewMessage, nowMs: number): boolean {
-    if (this.#get(KNOWS, id)) return false;
+    if (this.#file.get(KNOWS, id)) return false;
     const delays = JSON.stringify(retryDelaysMs);
-    this.#run(INSERT, id, url, host, method, body, body.length, delays, Math.round(nowMs));
+    this.#file.run(INSERT, id, url, host, method, body, body.length, delays, Math.round(nowMs));
     return true;
   }
 
   find(id: string): KeptMessage | undefined {
-    const row = this.#get(FIND, id);
+    const row = this.#file.get(FIND, id);
     if (!row) return undefined;
     return {
       failedAtMs: row.failed_at_ms === null ? null : Number(row.failed_at_ms),
@@ -139,54 +117,54 @@ export class MessageTable {
 
   /** The message that has been due longest, or undefined. */
   next(nowMs: number, except: { ids: readonly string[]; hosts: readonly string[] }): Message | undefined {
-    const row = this.#get(NEXT, nowMs, JSON.stringify(except.hosts), JSON.stringify(except.ids));
+    const row = this.#file.get(NEXT, nowMs, JSON.stringify(except.hosts), JSON.stringify(except.ids));
     return row && toMessage(row);
   }
 
   nextDueMs(afterMs: number): number | undefined {
-    return timeOf(this.#get(NEXT_DUE, afterMs));
+    return timeOf(this.#file.get(NEXT_DUE, afterMs));
   }
 
   oldestFailedMs(): number | undefined {
-    return timeOf(this.#get(OLDEST_FAILED));
+    return timeOf(this.#file.get(OLDEST_FAILED));
   }
 
   /** Brings forward what is due later than this. */
   limitWaits(latestMs: number): void {
-    this.#run(LIMIT_WAITS, Math.round(latestMs));
+    this.#file.run(LIMIT_WAITS, Math.round(latestMs));
   }
 
   postpone(id: string, dueAtMs: number, reason: string): void {
-    this.#run(POSTPONE, Math.round(dueAtMs), reason, id);
+    this.#file.run(POSTPONE, Math.round(dueAtMs), reason, id);
   }
 
   fail(id: string, nowMs: number, reason: string): void {
-    this.#run(FAIL, Math.round(nowMs), reason, id);
+    this.#file.run(FAIL, Math.round(nowMs), reason, id);
   }
 
   delete(id: string): void {
-    this.#run(DELETE, id);
+    this.#file.run(DELETE, id);
   }
 
   deleteOldestFailed(): void {
-    this.#run(DELETE_OLDEST_FAILED);
+    this.#file.run(DELETE_OLDEST_FAILED);
   }
 
   deleteFailedBefore(timeMs: number): void {
-    this.#run(DELETE_FAILED_BEFORE, timeMs);
+    this.#file.run(DELETE_FAILED_BEFORE, timeMs);
   }
 
   pendingSize(): Size {
-    return sizeOf(this.#get(PENDING_SIZE));
+    return sizeOf(this.#file.get(PENDING_SIZE));
   }
 
   failedSize(): Size {
-    return sizeOf(this.#get(FAILED_SIZE));
+    return sizeOf(this.#file.get(FAILED_SIZE));
   }
 
   /** Latest first. */
   listFailed(countMax: number): FailedMessage[] {
-    return this.#try(() => this.#statement(LIST_FAILED).all(countMax)).map((row) => ({
+    return this.#file.all(LIST_FAILED, countMax).map((row) => ({
       id: String(row.id),
       url: String(row.url),
       attempts: Number(row.attempts),
@@ -197,29 +175,7 @@ export class MessageTable {
   }
 
   close(): void {
-    this.#database.close();
-  }
-
-  #get(sql: string, ...values: SQLInputValue[]): Row | undefined {
-    return this.#try(() => this.#statement(sql).get(...values));
-  }
-
-  #run(sql: string, ...values: SQLInputValue[]): void {
-    this.#try(() => this.#statement(sql).run(...values));
-  }
-
-  #try<Result>(task: () => Result): Result {
-    try {
-      return task();
-    } catch (error) {
-      throw readSqliteFault(error, 'webhooks');
-    }
-  }
-
-  #statement(sql: string): StatementSync {
-    const statement = this.#statements.get(sql) ?? this.#database.prepare(sql);
-    this.#statements.set(sql, statement);
-    return statement;
+    this.#file.close();
   }
 }
 
