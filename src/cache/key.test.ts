@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { inFile } from '../lib/stored.ts';
 import type { AudioSelection } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { type CacheKeyParts, cacheKey, chunkKey, TRANSCRIPT_VERSION } from './key.ts';
@@ -78,7 +79,7 @@ describe('what does not, does not', () => {
 });
 
 describe('the key of one chunk', () => {
-  const chunk = { path: 'spool/1.pcm', byteOffset: 44, byteLength: 640_000, startMs: 0, durationMs: 20_000 };
+  const chunk = { stored: inFile('spool/1.pcm'), byteOffset: 44, byteLength: 640_000, startMs: 0, durationMs: 20_000 };
   const ofChunk = chunkKey(parts, chunk);
 
   test('is of that chunk, decoded in that way, and no transcript is found by it', () => {
@@ -97,7 +98,7 @@ describe('the key of one chunk', () => {
   });
 
   test('is the same wherever the samples are decoded to', () => {
-    expect(chunkKey(parts, { ...chunk, path: 'spool/2.pcm', byteOffset: 0 })).toBe(ofChunk);
+    expect(chunkKey(parts, { ...chunk, stored: inFile('spool/2.pcm'), byteOffset: 0 })).toBe(ofChunk);
   });
 });
 

@@ -11,6 +11,7 @@ import { requestId } from '../http/request-id.ts';
 import { createTemporaryTokens, type TemporaryTokens } from '../http/temporary-token.ts';
 import { settle } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { ModelListing, Run, Transcriber } from '../transcribe/recorded.ts';
 import type { TranscriptEvent } from '../transcript/event.ts';
 import type { Recording } from '../transcript/recording.ts';
@@ -58,7 +59,7 @@ export class FakeTranscriber implements Transcriber {
     this.uploads.push(sha256);
     this.recordingsHeld++;
     return {
-      path: '/nowhere',
+      stored: inFile('/nowhere'),
       sha256,
       bytes,
       release: async () => {

@@ -75,7 +75,13 @@ async function write(name: string, content: string | Buffer): Promise<string> {
 async function decode(recording: Recording, selection: AudioSelection, signal: AbortSignal) {
   const { file, byteLength: whole, release } = await ingest.open(recording, selection, signal);
   const byteLength = await whole;
-  return { path: file.path, byteOffset: file.byteOffset, byteLength, durationMs: byteLength / 32, release };
+  return {
+    path: await file.stored.path(),
+    byteOffset: file.byteOffset,
+    byteLength,
+    durationMs: byteLength / 32,
+    release,
+  };
 }
 type DecodedAudio = Awaited<ReturnType<typeof decode>>;
 
@@ -175,7 +181,7 @@ test('a recording is what was uploaded, and its hash', async () => {
       .digest('hex'),
   );
   expect(recording.bytes).toBe((await stat(path)).size);
-  expect((await stat(recording.path)).mode & 0o777).toBe(0o600);
+  expect((await stat(await recording.stored.path())).mode & 0o777).toBe(0o600);
   expect(ingest.spoolBytes()).toBe(recording.bytes);
   await recording.release();
   await recording.release();

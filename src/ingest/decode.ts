@@ -1,10 +1,10 @@
 // Turns a recording into samples: in place when they are as engines take them, else through ffmpeg into a second spool
 // file. Owns every verdict about the audio (unrecognised, undecodable, too short, too long).
-import { open } from 'node:fs/promises';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { Semaphore } from '../lib/semaphore.ts';
+import type { Stored } from '../lib/stored.ts';
 import {
   type AudioSelection,
   CHANNELS_MAX,
@@ -23,7 +23,7 @@ import {
 import { type GrowingFile, Growth } from './growing-file.ts';
 import { readHead, recognise } from './recognise.ts';
 import type { IngestSettings } from './settings.ts';
-import type { Spool, SpoolFile } from './spool.ts';
+import type { Spool, Spooled } from './spool.ts';
 import { countWavChannels, locatePcm, type PcmRange } from './wav.ts';
 
 /** OpenAI refuses what is shorter, and engines make nothing of it. */
@@ -66,14 +66,18 @@ export class Decoder {
     const { input, pcm, channelCount } = await examine(recording, raw);
     if (pcm) checkLength(pcm.byteLength, this.#parts.settings);
     if (pcm && !withoutLeadingSilence) {
-      const file = { path: recording.path, ...pcm, growth: Growth.ended() };
+      const file = { stored: recording.stored, ...pcm, growth: Growth.ended() };
       return { file, byteLength: Promise.resolve(pcm.byteLength), release: async () => {} };
     }
-    const task = { ...input, output: samplesOutput({ channel, channelCount, withoutLeadingSilence }) };
+    const task = {
+      ...input,
+      path: await recording.stored.path(),
+      output: samplesOutput({ channel, channelCount, withoutLeadingSilence }),
+    };
     const released = new AbortController();
     const either = AbortSignal.any([signal, released.signal]);
     const growth = new Growth();
-    const opened = Promise.withResolvers<string>();
+    const opened = Promise.withResolvers<Stored>();
     const written = this.#run(task, either, (run) =>
       this.#writeSamples(run, either, {
         onOpen: opened.resolve,
@@ -91,7 +95,7 @@ export class Decoder {
     const byteLength = written.then((file) => file.bytes);
     byteLength.catch(() => {}); // whoever reads the file hears of it first
     return {
-      file: { path: await opened.promise, byteOffset: 0, growth },
+      file: { stored: await opened.promise, byteOffset: 0, growth },
       byteLength,
       async release() {
         released.abort(new Error('The audio is not needed any more.'));
@@ -109,7 +113,8 @@ export class Decoder {
     signal.throwIfAborted();
     const { input, pcm } = await examine(recording, raw);
     if (pcm) return 1;
-    const count = await this.#run({ ...input, output: CHANNELS_OUTPUT }, signal, (run) => this.#readChannelCount(run));
+    const task = { ...input, path: await recording.stored.path(), output: CHANNELS_OUTPUT };
+    const count = await this.#run(task, signal, (run) => this.#readChannelCount(run));
     if (count <= CHANNELS_MAX) return count;
     throw undecodable(`The audio has ${count} channels; at most ${CHANNELS_MAX} can be told apart.`);
   }
@@ -149,8 +154,8 @@ export class Decoder {
   async #writeSamples(
     run: FfmpegRun,
     signal: AbortSignal,
-    { onOpen, onBytes, mayBeEmpty }: { onOpen: (path: string) => void; onBytes: () => void; mayBeEmpty: boolean },
-  ): Promise<SpoolFile> {
+    { onOpen, onBytes, mayBeEmpty }: { onOpen: (file: Stored) => void; onBytes: () => void; mayBeEmpty: boolean },
+  ): Promise<Spooled> {
     const { settings, spool, log } = this.#parts;
     const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
     // The count is what holds against a file that claims nothing, or lies.
@@ -183,18 +188,21 @@ export class Decoder {
 async function examine(
   recording: Recording,
   raw: RawFormat | null,
-): Promise<{ input: Omit<FfmpegTask, 'output'>; pcm?: PcmRange | undefined; channelCount?: number | undefined }> {
-  const { path } = recording;
-  const file = await open(path);
+): Promise<{
+  input: Omit<FfmpegTask, 'path' | 'output'>;
+  pcm?: PcmRange | undefined;
+  channelCount?: number | undefined;
+}> {
+  const file = await recording.stored.open();
   try {
     const demuxer = await recognise(file);
     if (demuxer) {
-      if (demuxer !== 'wav') return { input: { path, demuxer } };
+      if (demuxer !== 'wav') return { input: { demuxer } };
       const head = await readHead(file);
       const channelCount = countWavChannels(head);
-      return { input: { path, demuxer }, pcm: locatePcm(head, recording.bytes), channelCount };
+      return { input: { demuxer }, pcm: locatePcm(head, recording.bytes), channelCount };
     }
-    if (raw) return { input: { path, ...rawInput(raw) } };
+    if (raw) return { input: rawInput(raw) };
     throw new GatewayError('audio-unrecognised', 'The file is not audio in a format that is supported.');
   } finally {
     await file.close();

@@ -87,7 +87,7 @@ describe('a file', () => {
     const recording = await fetchPath('/a.wav?x=1');
     expect(recording.sha256).toBe(createHash('sha256').update(AUDIO).digest('hex'));
     expect(recording.bytes).toBe(AUDIO.length);
-    expect(await readFile(recording.path)).toEqual(AUDIO);
+    expect(await readFile(await recording.stored.path())).toEqual(AUDIO);
     expect(asked.map(({ method, url }) => [method, url])).toEqual([['GET', '/a.wav?x=1']]);
     await recording.release();
     expect(await readdir(directory)).toEqual([]);

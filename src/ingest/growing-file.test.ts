@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inFile } from '../lib/stored.ts';
 import { Growth, readBlocks } from './growing-file.ts';
 
 let directory: string;
@@ -17,7 +18,8 @@ afterEach(() => rm(directory, { recursive: true }));
 function reading(growth: Growth, range: { byteOffset?: number; byteLength?: number } = {}) {
   const read: string[] = [];
   const finished = (async () => {
-    for await (const block of readBlocks({ path, byteOffset: 0, growth, ...range }, 4)) read.push(String(block));
+    for await (const block of readBlocks({ stored: inFile(path), byteOffset: 0, growth, ...range }, 4))
+      read.push(String(block));
   })();
   finished.catch(() => {});
   return { read, finished };
@@ -80,7 +82,7 @@ test('the file is closed however reading ends', async () => {
   const openFiles = async () => (await readdir('/dev/fd')).length;
   const before = await openFiles();
   await writeFile(path, '0123456789');
-  for await (const _block of readBlocks({ path, byteOffset: 0, growth: new Growth() }, 4)) break;
+  for await (const _block of readBlocks({ stored: inFile(path), byteOffset: 0, growth: new Growth() }, 4)) break;
   const failed = new Growth();
   failed.fail(new Error('broken'));
   await reading(failed).finished.catch(() => {});

@@ -1,6 +1,6 @@
 // A file that one side still writes while another reads it. What is read is on disk, so whoever hears of it may open it;
 // and neither side waits for the other's pace, so nothing collects in memory.
-import { open } from 'node:fs/promises';
+import type { Stored } from '../lib/stored.ts';
 
 /** What the writer says of its progress. */
 export class Growth {
@@ -45,28 +45,27 @@ export class Growth {
 }
 
 export interface GrowingFile {
-  path: string;
+  stored: Stored;
   byteOffset: number;
   /** Where it is known to end before the file does. */
   byteLength?: number;
   growth: Growth;
 }
 
-/** Blocks of one size, the last of what remains. A block is overwritten by the next. Ends early only when the writer fails. */
+/** Blocks of one size, the last of what remains. Ends early only when the writer fails. */
 export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncGenerator<Buffer> {
-  const handle = await open(file.path);
+  const reader = await file.stored.open();
   try {
-    const block = Buffer.alloc(blockBytes);
     const endByte = file.byteLength === undefined ? Number.POSITIVE_INFINITY : file.byteOffset + file.byteLength;
     let position = file.byteOffset;
     while (position < endByte) {
       // Both before reading: what was written in between is then read, or told of.
       const { news } = file.growth;
       const { hasEnded } = file.growth;
-      const { bytesRead } = await handle.read(block, 0, Math.min(blockBytes, endByte - position), position);
-      if (bytesRead === blockBytes || (hasEnded && bytesRead > 0)) {
-        yield block.subarray(0, bytesRead);
-        position += bytesRead;
+      const block = await reader.read(position, Math.min(blockBytes, endByte - position));
+      if (block.length === blockBytes || (hasEnded && block.length > 0)) {
+        yield block;
+        position += block.length;
       } else if (hasEnded) {
         return;
       } else {
@@ -74,6 +73,6 @@ export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncG
       }
     }
   } finally {
-    await handle.close();
+    await reader.close();
   }
 }

@@ -11,7 +11,7 @@ import { createFetchUrl, type FetchUrl } from './fetch-url.ts';
 import { Receiver } from './receive.ts';
 import type { IngestSettings } from './settings.ts';
 import { splitIntoChunks } from './split.ts';
-import { openSpool } from './spool.ts';
+import { Spool } from './spool.ts';
 import { VoiceActivity } from './voice-activity.ts';
 
 export interface IngestParts {
@@ -32,14 +32,14 @@ export interface Ingest {
   /** The same, cut into chunks where nobody speaks. */
   split(recording: Recording, selection: AudioSelection, signal: AbortSignal): Promise<SplitAudio>;
   countChannels: Decoder['countChannels'];
-  /** What uploads and decoded audio take on disk. */
+  /** What uploads and decoded audio take. */
   spoolBytes(): number;
   /** Ends what runs and removes every file. */
   close(): Promise<void>;
 }
 
 export async function createIngest({ settings, directory, log, clock }: IngestParts): Promise<Ingest> {
-  const spool = await openSpool(directory, settings.SPOOL_BYTES_MAX);
+  const spool = await Spool.open(directory, settings.SPOOL_BYTES_MAX);
   const decoder = new Decoder({ settings, spool, log, clock });
   const guard = createUrlGuard({ allowPrivate: settings.ALLOW_PRIVATE_URLS });
   const receiver = new Receiver({ settings, spool, clock });
@@ -78,7 +78,7 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
       }),
     countChannels: (recording, selection, signal) =>
       run(signal, (either) => decoder.countChannels(recording, selection, either)),
-    spoolBytes: spool.bytes,
+    spoolBytes: () => spool.bytes,
     async close() {
       closing.abort(new GatewayError('shutting-down', 'The server is shutting down.'));
       await Promise.all(running);

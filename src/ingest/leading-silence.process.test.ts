@@ -56,7 +56,7 @@ async function decode(path: string, selection: AudioSelection): Promise<Buffer> 
   try {
     const { file, byteLength, release } = await ingest.open(recording, selection, never);
     const bytes = await byteLength;
-    const samples = (await readFile(file.path)).subarray(file.byteOffset, file.byteOffset + bytes);
+    const samples = (await readFile(await file.stored.path())).subarray(file.byteOffset, file.byteOffset + bytes);
     await release();
     return samples;
   } finally {

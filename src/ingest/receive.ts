@@ -58,7 +58,7 @@ export class Receiver {
       if (bytes > bytesMax) throw new GatewayError('body-too-large', `The file is larger than ${bytesMax} bytes.`);
       hash.update(chunk);
     };
-    const file = await this.#parts.spool.write(upload, inspect, signal);
+    const file = await this.#parts.spool.take(upload, inspect, signal);
     if (file.bytes === 0) {
       await file.release();
       throw new GatewayError('audio-too-short', 'The file is empty.');

@@ -1,7 +1,7 @@
 // Says what kind of file an upload is, by its bytes alone: names and content types are the caller's claim, and often wrong.
 // Only what is in the table is ever decoded, and only by the demuxer named there. That keeps out playlists and concat
 // scripts, whose demuxers open other files.
-import type { FileHandle } from 'node:fs/promises';
+import type { StoredReader } from '../lib/stored.ts';
 
 export const HEAD_BYTES = 64 * 1024;
 const TAGS_MAX = 4;
@@ -53,7 +53,7 @@ const TABLE: readonly [Demuxer, (head: Buffer) => boolean][] = [
 ];
 
 /** Undefined for what is no audio that we know. */
-export async function recognise(file: FileHandle): Promise<Demuxer | undefined> {
+export async function recognise(file: StoredReader): Promise<Demuxer | undefined> {
   let offset = 0;
   for (let tags = 0; tags < TAGS_MAX; tags += 1) {
     const head = await readHead(file, offset);
@@ -69,9 +69,8 @@ export function recogniseHead(head: Buffer): Demuxer | undefined {
   return TABLE.find(([, matches]) => matches(head))?.[0];
 }
 
-export async function readHead(file: FileHandle, offset = 0): Promise<Buffer> {
-  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(HEAD_BYTES), 0, HEAD_BYTES, offset);
-  return buffer.subarray(0, bytesRead);
+export function readHead(file: StoredReader, offset = 0): Promise<Buffer> {
+  return file.read(offset, HEAD_BYTES);
 }
 
 /** Length of the ID3v2 tag at the beginning, 0 without one. Its size is written in four bytes of seven bits. */

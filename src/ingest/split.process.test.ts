@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import { type GrowingFile, Growth } from './growing-file.ts';
 import { splitIntoChunks } from './split.ts';
@@ -88,7 +89,7 @@ test('no phrase is cut in two, and none is lost, where people pause', async () =
   const { samples, phrases } = conversation(100);
   const path = join(directory, 'conversation');
   await writeFile(path, samples);
-  const chunks = await split({ path, byteOffset: 0, growth: Growth.ended() });
+  const chunks = await split({ stored: inFile(path), byteOffset: 0, growth: Growth.ended() });
   expect(chunks.length).toBeGreaterThan(8);
   for (const phrase of phrases) {
     const holders = chunks.filter((chunk) => chunk.startMs <= phrase.startMs && endMs(chunk) >= phrase.endMs);
@@ -105,7 +106,7 @@ test('no phrase is cut in two, and none is lost, where people pause', async () =
 test('who never pauses is cut with an overlap, and nothing is left out', async () => {
   const path = join(directory, 'breathless');
   await writeFile(path, Buffer.concat(Array.from({ length: 60 }, () => stretch(...BREATHLESS_MS))));
-  const chunks = await split({ path, byteOffset: 0, growth: Growth.ended() });
+  const chunks = await split({ stored: inFile(path), byteOffset: 0, growth: Growth.ended() });
   expect(chunks.length).toBeGreaterThan(3);
   expect(chunks[0]?.startMs).toBeLessThan(200);
   expect(endMs(chunks.at(-1) as Chunk)).toBeGreaterThan(60 * 1_800 - 200);
@@ -118,6 +119,7 @@ test('chunks come while the recording is still being written, and are on disk by
   const { samples } = conversation(40);
   const whole = Buffer.concat([samples, roomTone(12_000), samples]);
   const path = join(directory, 'growing');
+  const stored = inFile(path);
   await writeFile(path, '');
   const growth = new Growth();
   const firstChunk = Promise.withResolvers<void>();
@@ -134,13 +136,13 @@ test('chunks come while the recording is still being written, and are on disk by
     growth.end();
   })();
   const chunks: Chunk[] = [];
-  for await (const chunk of splitIntoChunks({ path, byteOffset: 0, growth }, voiceActivity, SETTINGS, never)) {
+  for await (const chunk of splitIntoChunks({ stored, byteOffset: 0, growth }, voiceActivity, SETTINGS, never)) {
     expect(chunk.byteOffset + chunk.byteLength).toBeLessThanOrEqual(writtenBytes);
     firstChunk.resolve();
     chunks.push(chunk);
   }
   await writing;
-  expect(chunks).toEqual(await split({ path, byteOffset: 0, growth: Growth.ended() }));
+  expect(chunks).toEqual(await split({ stored, byteOffset: 0, growth: Growth.ended() }));
   const sentMs = chunks.reduce((sum, chunk) => sum + chunk.durationMs, 0);
   expect(sentMs).toBeLessThan(whole.length / PCM_BYTES_PER_MS - 11_000);
 });
@@ -150,6 +152,6 @@ test('half an hour of room tone has no chunk, and takes no memory', async () => 
   await writeFile(path, '');
   for (let minute = 0; minute < 30; minute += 1) await appendFile(path, roomTone(60_000));
   const before = process.memoryUsage().rss;
-  expect(await split({ path, byteOffset: 0, growth: Growth.ended() })).toEqual([]);
+  expect(await split({ stored: inFile(path), byteOffset: 0, growth: Growth.ended() })).toEqual([]);
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 ** 2);
 });

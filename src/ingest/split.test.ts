@@ -2,6 +2,7 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inFile, type Stored } from '../lib/stored.ts';
 import type { Chunk } from '../transcript/recording.ts';
 import { FRAME_MS } from './cut.ts';
 import { type GrowingFile, Growth } from './growing-file.ts';
@@ -16,10 +17,12 @@ const silence = (byteLength: number) => Buffer.alloc(byteLength);
 
 let directory: string;
 let path: string;
+let stored: Stored;
 let closed: number;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'split-'));
   path = join(directory, 'samples');
+  stored = inFile(path);
   closed = 0;
 });
 afterEach(() => rm(directory, { recursive: true }));
@@ -42,9 +45,9 @@ const voiceActivity: Pick<VoiceActivity, 'listen'> = {
   },
 };
 
-async function split(file: Omit<GrowingFile, 'path'>): Promise<Chunk[]> {
+async function split(file: Omit<GrowingFile, 'stored'>): Promise<Chunk[]> {
   const chunks: Chunk[] = [];
-  for await (const chunk of splitIntoChunks({ path, ...file }, voiceActivity, SETTINGS, never)) chunks.push(chunk);
+  for await (const chunk of splitIntoChunks({ stored, ...file }, voiceActivity, SETTINGS, never)) chunks.push(chunk);
   expect(closed).toBe(1);
   return chunks;
 }
@@ -53,7 +56,7 @@ test('a chunk is where its samples are, and when', async () => {
   await writeFile(path, Buffer.concat([Buffer.alloc(44, 1), silence(seconds(10.24)), speech(seconds(3.2))]));
   expect(await split({ byteOffset: 44, growth: Growth.ended() })).toEqual([
     {
-      path,
+      stored,
       byteOffset: 44 + seconds(10.016),
       byteLength: seconds(3.424),
       startMs: 10_016,
@@ -85,7 +88,7 @@ test('a forced cut says how much both sides hold', async () => {
 test('a chunk is there while the rest is still being decoded', async () => {
   const growth = new Growth();
   await writeFile(path, Buffer.concat([speech(seconds(24)), silence(seconds(3.2))]));
-  const chunks = splitIntoChunks({ path, byteOffset: 0, growth }, voiceActivity, SETTINGS, never)[
+  const chunks = splitIntoChunks({ stored, byteOffset: 0, growth }, voiceActivity, SETTINGS, never)[
     Symbol.asyncIterator
   ]();
   const first = chunks.next();
@@ -112,7 +115,7 @@ test('a recording is heard some way ahead of what is taken, and no further', asy
       };
     },
   };
-  const chunks = splitIntoChunks({ path, byteOffset: 0, growth: Growth.ended() }, counting, SETTINGS, never);
+  const chunks = splitIntoChunks({ stored, byteOffset: 0, growth: Growth.ended() }, counting, SETTINGS, never);
   let taken = 0;
   for await (const _chunk of chunks) {
     taken += 1;
@@ -143,7 +146,7 @@ test('what the writer or the caller fails with is thrown, and the listener close
   expect(closed).toBe(1);
 
   const left = splitIntoChunks(
-    { path, byteOffset: 0, growth: Growth.ended() },
+    { stored, byteOffset: 0, growth: Growth.ended() },
     voiceActivity,
     SETTINGS,
     AbortSignal.abort(new Error('left')),
@@ -155,7 +158,7 @@ test('what the writer or the caller fails with is thrown, and the listener close
 test('leaving the iteration closes the listener', async () => {
   await writeFile(path, speech(seconds(80)));
   const growth = new Growth();
-  const chunks = splitIntoChunks({ path, byteOffset: 0, growth }, voiceActivity, SETTINGS, never);
+  const chunks = splitIntoChunks({ stored, byteOffset: 0, growth }, voiceActivity, SETTINGS, never);
   for await (const _chunk of chunks) break;
   growth.fail(new Error('nobody wants it'));
   await expect.poll(() => closed).toBe(1);
@@ -175,7 +178,7 @@ test('one more block is asked about while one is being heard, and no more', asyn
       close: () => {},
     }),
   };
-  const file = { path, byteOffset: 0, growth: Growth.ended() };
+  const file = { stored, byteOffset: 0, growth: Growth.ended() };
   const chunks = Array.fromAsync(splitIntoChunks(file, slow, SETTINGS, never));
   for (let answered = 0; answered < 10; answered += 1) {
     await expect.poll(() => asked).toBe(Math.min(10, answered + 2));

@@ -106,7 +106,7 @@ function toChunk(file: GrowingFile, { startFrame, endFrame, overlapFrames, voice
   const startByte = startFrame * FRAME_BYTES;
   const byteLength = Math.min(endFrame * FRAME_BYTES, bytes) - startByte;
   return {
-    path: file.path,
+    stored: file.stored,
     byteOffset: file.byteOffset + startByte,
     byteLength,
     startMs: startFrame * FRAME_MS,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { openSpool } from './spool.ts';
+import { Spool } from './spool.ts';
 
 const never = new AbortController().signal;
 const nothing = () => {};
@@ -19,7 +19,7 @@ afterEach(async () => {
 });
 
 test('a full disk is disk-full, and what was written is gone', async () => {
-  const spool = await openSpool(directory, 1e9);
+  const spool = await Spool.open(directory, 1e9);
   const handle = await open(join(directory, 'probe'), 'w');
   const prototype = Object.getPrototypeOf(handle);
   await handle.close();
@@ -31,24 +31,24 @@ test('a full disk is disk-full, and what was written is gone', async () => {
     cause: full,
   });
   expect(await readdir(directory)).toEqual([]);
-  expect(spool.bytes()).toBe(0);
+  expect(spool.bytes).toBe(0);
 });
 
 test('the bound holds over all files, and releasing makes room', async () => {
-  const spool = await openSpool(directory, 1000);
+  const spool = await Spool.open(directory, 1000);
   const file = await spool.write(source(600), nothing, never);
   await expect(spool.write(source(300, 101), nothing, never)).rejects.toMatchObject({ code: 'disk-full' });
-  expect(spool.bytes()).toBe(600);
+  expect(spool.bytes).toBe(600);
   const other = await spool.write(source(400), nothing, never);
-  expect(spool.bytes()).toBe(1000);
+  expect(spool.bytes).toBe(1000);
   await Promise.all([file.release(), file.release()]);
-  expect(spool.bytes()).toBe(400);
+  expect(spool.bytes).toBe(400);
   await other.release();
   expect(await readdir(directory)).toEqual([]);
 });
 
 test('an inspector that throws stops the writing and ends the source', async () => {
-  const spool = await openSpool(directory, 1e9);
+  const spool = await Spool.open(directory, 1e9);
   const enough = new Error('enough');
   const chunks = source(10, 20, 30);
   const seen: number[] = [];
@@ -63,7 +63,7 @@ test('an inspector that throws stops the writing and ends the source', async () 
 });
 
 test('a source that breaks, or is left, before its first byte leaves no file and no open one', async () => {
-  const spool = await openSpool(directory, 1e9);
+  const spool = await Spool.open(directory, 1e9);
   const openFiles = async () => (await readdir('/dev/fd')).length;
   const before = await openFiles();
   const broken = new Error('broken');
@@ -86,11 +86,11 @@ test('a source that breaks, or is left, before its first byte leaves no file and
 });
 
 test('clearing removes what nobody released', async () => {
-  const spool = await openSpool(directory, 1e9);
+  const spool = await Spool.open(directory, 1e9);
   await spool.write(source(10), nothing, never);
   await spool.write(source(10), nothing, never);
   expect(await readdir(directory)).toHaveLength(2);
   await spool.clear();
   expect(await readdir(directory)).toEqual([]);
-  expect(spool.bytes()).toBe(0);
+  expect(spool.bytes).toBe(0);
 });

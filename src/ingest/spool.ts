@@ -1,92 +1,200 @@
-// Owns the files in the spool directory: their names, their bytes on disk, their removal. Knows nothing of audio or HTTP.
+// Owns what was received or decoded and is still needed: in memory while it is little, else in files of the spool directory.
+// Their names, their bytes, their removal. Knows nothing of audio or HTTP.
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { finished, pipeline } from 'node:stream/promises';
 import { GatewayError } from '../errors.ts';
+import { inFile, inMemory, type Stored } from '../lib/stored.ts';
 
 /** While one write is on its way to the disk this much more is collected, and then written at once. */
 const WRITE_BUFFER_BYTES = 1024 ** 2;
+/** A minute of sound. A file costs more than everything else that is done for a short clip whose transcript is known. */
+const MEMORY_BYTES_EACH = 2 * 1024 ** 2;
+/** Of all together; while they are taken, what comes goes to the disk. */
+const MEMORY_BYTES_MAX = 32 * 1024 ** 2;
 
-export interface SpoolFile {
-  path: string;
+export interface Spooled {
+  stored: Stored;
   bytes: number;
-  /** Deletes the file; calling it again does nothing. */
+  /** Frees the memory, deletes the file; calling it again does nothing. */
   release(): Promise<void>;
 }
 
-export interface Spool {
-  /**
-   * Streams `source` into a new file and destroys `source` when that fails. `inspect` sees each chunk and the bytes so
-   * far before they are written, and stops the whole by throwing. `onOpen` hears the path once the file is there. After a
-   * failure nothing stays on disk.
-   */
-  write(
-    source: Readable,
-    inspect: (chunk: Buffer, bytes: number) => void,
-    signal: AbortSignal,
-    onOpen?: (path: string) => void,
-  ): Promise<SpoolFile>;
-  /** What all files take together. */
-  bytes(): number;
-  /** Deletes what is left. */
-  clear(): Promise<void>;
+/** Sees each part, and the bytes so far with it, before it is kept; stops the whole by throwing. */
+export type Inspect = (part: Buffer, bytes: number) => void;
+
+/** What is in the spool, or on its way there. */
+interface Entry {
+  inspect: Inspect;
+  bytes: number;
+  /** What of it is in memory. */
+  parts: Buffer[];
+  memoryBytes: number;
+  path?: string;
+  /** Where memory is being written to a file. */
+  written?: Promise<string>;
 }
 
-export async function openSpool(directory: string, bytesMax: number): Promise<Spool> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  // The data directory is locked by this process, so whatever lies here was left by one that crashed.
-  for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
+export class Spool {
+  readonly #directory: string;
+  readonly #bytesMax: number;
+  readonly #entries = new Set<Entry>();
+  #bytes = 0;
+  #memoryBytes = 0;
 
-  const sizes = new Map<string, number>();
-  let total = 0;
-
-  async function remove(path: string): Promise<void> {
-    total -= sizes.get(path) ?? 0;
-    sizes.delete(path);
-    await unlink(path).catch(ignoreMissing);
+  private constructor(directory: string, bytesMax: number) {
+    this.#directory = directory;
+    this.#bytesMax = bytesMax;
   }
 
-  return {
-    async write(source, inspect, signal, onOpen) {
-      source.on('error', () => {}); // one that breaks while the file is being opened: the pipeline finds it broken
-      const path = join(directory, randomUUID());
-      let bytes = 0;
-      sizes.set(path, 0);
-      const count = (chunk: Buffer) => {
-        bytes += chunk.length;
-        total += chunk.length;
-        sizes.set(path, bytes);
-        if (total > bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
-        inspect(chunk, bytes);
-      };
+  static async open(directory: string, bytesMax: number): Promise<Spool> {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    // The data directory is locked by this process, so whatever lies here was left by one that crashed.
+    for (const name of await readdir(directory)) await rm(join(directory, name), { recursive: true, force: true });
+    return new Spool(directory, bytesMax);
+  }
+
+  /** What everything takes together. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes `source` in, and destroys it when that fails. After a failure nothing stays. */
+  take(source: Readable, inspect: Inspect, signal: AbortSignal): Promise<Spooled> {
+    return this.#enter(source, inspect, signal, async (entry) => {
+      const isWhole = await this.#collect(source, entry, signal);
+      return isWhole ? this.#inMemory(entry) : this.#writeFile(source, entry, signal);
+    });
+  }
+
+  /** The same into a file, which may be read while it grows: `onOpen` hears of it once it is there. */
+  write(source: Readable, inspect: Inspect, signal: AbortSignal, onOpen?: (file: Stored) => void): Promise<Spooled> {
+    return this.#enter(source, inspect, signal, (entry) => this.#writeFile(source, entry, signal, onOpen));
+  }
+
+  /** Deletes what is left. */
+  async clear(): Promise<void> {
+    for (const entry of [...this.#entries]) await this.#remove(entry);
+  }
+
+  async #enter(
+    source: Readable,
+    inspect: Inspect,
+    signal: AbortSignal,
+    store: (entry: Entry) => Promise<Stored>,
+  ): Promise<Spooled> {
+    source.on('error', () => {}); // one that breaks while nobody listens: whoever does next finds it broken
+    const entry: Entry = { inspect, bytes: 0, parts: [], memoryBytes: 0 };
+    this.#entries.add(entry);
+    try {
+      const stored = await store(entry);
+      return { stored, bytes: entry.bytes, release: () => this.#remove(entry) };
+    } catch (error) {
+      source.destroy();
+      await this.#remove(entry);
+      signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  /** Whether all of it came before there was too much for memory. */
+  async #collect(source: Readable, entry: Entry, signal: AbortSignal): Promise<boolean> {
+    const stopped = Promise.withResolvers<void>();
+    // Listened to and not iterated over: an iterator is given copies, joined together.
+    const take = (part: Buffer) => {
       try {
-        const handle = await open(path, 'wx', 0o600);
-        onOpen?.(path);
-        const target = handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES });
-        // Listened to beside the pipeline and not iterated over in it: an iterator is given copies, joined together.
-        source.on('data', (chunk: Buffer) => {
-          try {
-            if (!target.destroyed) count(chunk);
-          } catch (error) {
-            target.destroy(error as Error);
-          }
-        });
-        await pipeline(source, target, { signal });
+        this.#count(part, entry);
+        entry.parts.push(part);
+        entry.memoryBytes += part.length;
+        this.#memoryBytes += part.length;
+        if (entry.memoryBytes <= MEMORY_BYTES_EACH && this.#memoryBytes <= MEMORY_BYTES_MAX) return;
+        stopped.resolve();
       } catch (error) {
-        source.destroy();
-        await remove(path);
-        signal.throwIfAborted();
-        throw isDiskFull(error) ? diskFull('The server has no disk space left for the audio.', error) : error;
+        stopped.reject(error);
       }
-      return { path, bytes, release: () => remove(path) };
-    },
-    bytes: () => total,
-    async clear() {
-      for (const path of [...sizes.keys()]) await remove(path);
-    },
-  };
+      source.off('data', take).pause();
+    };
+    source.on('data', take);
+    await Promise.race([finished(source, { writable: false, cleanup: true, signal }), stopped.promise]);
+    return source.readableEnded;
+  }
+
+  #inMemory(entry: Entry): Stored {
+    const bytes = () => {
+      if (entry.parts.length > 1) entry.parts = [Buffer.concat(entry.parts)];
+      return entry.parts[0] ?? Buffer.alloc(0);
+    };
+    return inMemory(bytes, () => {
+      entry.path ??= this.#newPath();
+      entry.written ??= writeWhole(entry.path, entry.parts);
+      return entry.written;
+    });
+  }
+
+  async #writeFile(source: Readable, entry: Entry, signal: AbortSignal, onOpen?: (file: Stored) => void) {
+    try {
+      entry.path = this.#newPath();
+      const file = inFile(entry.path);
+      const handle = await open(entry.path, 'wx', 0o600);
+      onOpen?.(file);
+      const target = handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES });
+      for (const part of entry.parts) target.write(part);
+      this.#forget(entry);
+      source.on('data', (part: Buffer) => {
+        try {
+          if (!target.destroyed) this.#count(part, entry);
+        } catch (error) {
+          target.destroy(error as Error);
+        }
+      });
+      await pipeline(source, target, { signal });
+      return file;
+    } catch (error) {
+      throw explain(error);
+    }
+  }
+
+  #count(part: Buffer, entry: Entry): void {
+    entry.bytes += part.length;
+    this.#bytes += part.length;
+    if (this.#bytes > this.#bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
+    entry.inspect(part, entry.bytes);
+  }
+
+  #forget(entry: Entry): void {
+    this.#memoryBytes -= entry.memoryBytes;
+    entry.memoryBytes = 0;
+    entry.parts = [];
+  }
+
+  async #remove(entry: Entry): Promise<void> {
+    if (!this.#entries.delete(entry)) return;
+    this.#bytes -= entry.bytes;
+    this.#forget(entry);
+    if (entry.path === undefined) return;
+    await entry.written?.catch(() => {});
+    await unlink(entry.path).catch(ignoreMissing);
+  }
+
+  #newPath(): string {
+    return join(this.#directory, randomUUID());
+  }
+}
+
+async function writeWhole(path: string, parts: Buffer[]): Promise<string> {
+  try {
+    await writeFile(path, parts, { flag: 'wx', mode: 0o600 });
+    return path;
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+function explain(error: unknown): unknown {
+  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+  return isFull ? diskFull('The server has no disk space left for the audio.', error) : error;
 }
 
 function diskFull(message: string, cause?: unknown): GatewayError {
@@ -95,8 +203,4 @@ function diskFull(message: string, cause?: unknown): GatewayError {
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
-}
-
-function isDiskFull(error: unknown): boolean {
-  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

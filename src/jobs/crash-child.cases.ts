@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { ChunkMemory } from '../transcribe/chunk-memory.ts';
 import type { Run } from '../transcribe/recorded.ts';
 import type { ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
@@ -84,7 +85,7 @@ function receive(text: string): Recording {
   const path = join(folder('spool'), String(uploads++));
   writeFileSync(path, text);
   const release = async () => rmSync(path, { force: true });
-  return { path, sha256: sha256Of(text), bytes: text.length, release };
+  return { stored: inFile(path), sha256: sha256Of(text), bytes: text.length, release };
 }
 
 const sleep = (ms: number, signal: AbortSignal) =>
@@ -99,7 +100,7 @@ async function* transcribe(
   memory?: ChunkMemory,
 ): AsyncGenerator<TranscriptEvent> {
   try {
-    const words = readFileSync(recording.path, 'utf8').split(' ');
+    const words = readFileSync(await recording.stored.path(), 'utf8').split(' ');
     for (const [index, word] of words.entries()) {
       if (!memory?.recall(word)) {
         await sleep(Number(paceMs), signal);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import { FakeClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { ChunkMemory } from '../transcribe/chunk-memory.ts';
 import type { Run } from '../transcribe/recorded.ts';
 import type { ChunkFinal, Progress, TranscriptEvent } from '../transcript/event.ts';
@@ -88,7 +89,7 @@ export class FakeTranscriber {
   ): AsyncGenerator<TranscriptEvent> {
     try {
       signal.throwIfAborted();
-      const audio = readFileSync(recording.path, 'utf8');
+      const audio = readFileSync(await recording.stored.path(), 'utf8');
       const chunk = (key: string) => {
         if (memory?.recall(key)) return false;
         this.chunksRun.push(key);
@@ -216,7 +217,7 @@ export class JobsHouse {
       this.released += 1;
       rmSync(path, { force: true });
     };
-    return { path, sha256: sha256Of(audio), bytes: audio.length, release };
+    return { stored: inFile(path), sha256: sha256Of(audio), bytes: audio.length, release };
   }
 
   job(

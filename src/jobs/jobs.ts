@@ -120,7 +120,7 @@ export class DurableJobs implements Jobs {
 
   async accept(job: NewJob): Promise<{ job: Job; isRepeat: boolean }> {
     assert(/^[\w.-]{1,128}$/.test(job.id), 'an id is a file name and a header');
-    const recording = 'path' in job.source ? job.source : undefined;
+    const recording = 'stored' in job.source ? job.source : undefined;
     const fingerprint = fingerprintOf(job);
     try {
       if (this.#isStopping) throw new GatewayError('shutting-down', 'The server is shutting down.');
@@ -237,7 +237,7 @@ export class DurableJobs implements Jobs {
       const createdAtMs = this.#nowMs();
       kept = store.insert(job, { createdAtMs, orderMs: createdAtMs + delayMs, fingerprint });
     } finally {
-      if (!kept && 'path' in job.source) recordings.drop(job.source.sha256);
+      if (!kept && 'stored' in job.source) recordings.drop(job.source.sha256);
     }
     this.#runner.add(kept);
     const accepted = this.#describe(kept);

@@ -7,6 +7,7 @@ import { copyFile, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import type { Log } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { Recording } from '../transcript/recording.ts';
 
 /** Until somebody whose recording found no room may ask again. */
@@ -43,17 +44,17 @@ export class Recordings {
   }
 
   /**
-   * Keeps the recording until `drop`, on disk when this resolves; the recording's own file may be gone then. Throws
+   * Keeps the recording until `drop`, on disk when this resolves; whatever held it before may be gone then. Throws
    * `queue-full`, `disk-full`, and `body-too-large` for what will never have room.
    */
-  async keep({ path, sha256, bytes }: Recording): Promise<void> {
+  async keep({ stored, sha256, bytes }: Recording): Promise<void> {
     const known = this.#files.get(sha256);
     if (known) {
       known.holders += 1;
       return known.placed;
     }
     this.#checkRoom(bytes);
-    const placed = place(path, this.#pathOf(sha256));
+    const placed = stored.path().then((path) => place(path, this.#pathOf(sha256)));
     this.#files.set(sha256, { bytes, holders: 1, placed });
     this.#bytes += bytes;
     try {
@@ -89,7 +90,7 @@ export class Recordings {
       if (isHeld) this.drop(sha256);
       isHeld = false;
     };
-    return { path: this.#pathOf(sha256), sha256, bytes: file.bytes, release };
+    return { stored: inFile(this.#pathOf(sha256)), sha256, bytes: file.bytes, release };
   }
 
   drop(sha256: string): void {

@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { inFile } from '../lib/stored.ts';
 import type { Model } from '../models/model.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import {
@@ -42,7 +43,7 @@ async function chunkOf(durationMs: number, startMs = 0): Promise<Chunk> {
   }
   const path = join(bench.directory, `${durationMs}.pcm`);
   await writeFile(path, samples);
-  return { path, byteOffset: 0, byteLength: samples.length, startMs, durationMs };
+  return { stored: inFile(path), byteOffset: 0, byteLength: samples.length, startMs, durationMs };
 }
 
 const failing = (code: string, message = '') =>
@@ -96,7 +97,7 @@ describe('a chunk', () => {
     const backend = await pool.start(cpu, model, never);
     const chunk = await chunkOf(1_000);
     await expect(
-      collect(backend.run({ ...chunk, path: join(bench.directory, 'gone') }, options, never)),
+      collect(backend.run({ ...chunk, stored: inFile(join(bench.directory, 'gone')) }, options, never)),
     ).rejects.toEqual(failing('internal'));
     await expect(collect(backend.run({ ...chunk, byteLength: 64_000 }, options, never))).rejects.toEqual(
       failing('internal'),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { Model } from '../models/model.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
@@ -243,5 +244,5 @@ function freePort(): Promise<number> {
 async function writeSilence(path: string): Promise<Chunk> {
   const byteLength = WARM_UP_MS * PCM_BYTES_PER_MS;
   await writeFile(path, Buffer.alloc(byteLength));
-  return { path, byteOffset: 0, byteLength, startMs: 0, durationMs: WARM_UP_MS };
+  return { stored: inFile(path), byteOffset: 0, byteLength, startMs: 0, durationMs: WARM_UP_MS };
 }

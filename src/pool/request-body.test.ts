@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inFile } from '../lib/stored.ts';
 import { requestBody } from './request-body.ts';
 
 let directory: string;
@@ -15,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => rm(directory, { recursive: true }));
 
 const chunk = (byteOffset: number, byteLength: number) => ({
-  path,
+  stored: inFile(path),
   byteOffset,
   byteLength,
   startMs: 0,
@@ -53,6 +54,6 @@ test.each([0, 320, 15_998])('%i bytes are filled up with silence to half a secon
 });
 
 test('a file that is gone ends the stream with an error', async () => {
-  const { stream } = requestBody({}, 'x.wav', { ...chunk(0, 32_000), path: join(directory, 'gone') });
+  const { stream } = requestBody({}, 'x.wav', { ...chunk(0, 32_000), stored: inFile(join(directory, 'gone')) });
   await expect(buffer(stream)).rejects.toThrow('ENOENT');
 });

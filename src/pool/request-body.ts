@@ -1,8 +1,8 @@
-// Builds the multipart body of an inference as a stream: a WAV header, a slice of the chunk's file, silence. Never the whole
-// file in memory; the length is known before the first byte is read.
+// Builds the multipart body of an inference as a stream: a WAV header, the chunk's samples, silence. Never the whole
+// recording in memory; the length is known before the first byte is read.
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
+import { readRange } from '../lib/stored.ts';
 import { type Chunk, PCM_BYTES_PER_MS, PCM_SAMPLE_RATE } from '../transcript/recording.ts';
 
 /** The engine answers less than 0.1 s with nothing, and reads past the end of less than 200 samples (1.9.1). */
@@ -28,7 +28,7 @@ export function requestBody(fields: Record<string, string>, fileName: string, ch
 
   async function* bytes() {
     yield head;
-    if (chunk.byteLength > 0) yield* createReadStream(chunk.path, sliceOf(chunk));
+    yield* readRange(chunk.stored, chunk.byteOffset, chunk.byteLength);
     yield tail;
   }
   return {
@@ -38,11 +38,6 @@ export function requestBody(fields: Record<string, string>, fileName: string, ch
     },
     stream: Readable.from(bytes(), { objectMode: false }),
   };
-}
-
-/** As `createReadStream` takes it; its `end` is the last byte, not the one after. */
-export function sliceOf(chunk: Chunk): { start: number; end: number } {
-  return { start: chunk.byteOffset, end: chunk.byteOffset + chunk.byteLength - 1 };
 }
 
 function wavHeader(audioBytes: number): Buffer {

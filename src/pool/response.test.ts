@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { inFile } from '../lib/stored.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { chunkFinalFrom, parseResponse } from './response.ts';
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
 const options: DecodingOptions = { task: 'transcribe', language: null, prompt: null, temperature: 0 };
 const chunk = (startMs: number, durationMs: number) => ({
-  path: '',
+  stored: inFile(''),
   byteOffset: 0,
   byteLength: 0,
   startMs,

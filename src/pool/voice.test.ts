@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { inFile } from '../lib/stored.ts';
 import { PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import { noSpeechProbability, readLevels } from './voice.ts';
 
@@ -20,7 +21,7 @@ async function chunkOf(durationMs: number, sample: (index: number) => number) {
   }
   const path = join(directory, `${Math.random()}.pcm`);
   await writeFile(path, Buffer.concat([header, samples, header]));
-  return { path, byteOffset: 44, byteLength: samples.length, startMs: 0, durationMs };
+  return { stored: inFile(path), byteOffset: 44, byteLength: samples.length, startMs: 0, durationMs };
 }
 
 const noise = (level: number) => () => level * (2 * Math.random() - 1);

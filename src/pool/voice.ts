@@ -1,8 +1,7 @@
 // How much voice there is in a stretch of audio, by energy. It stands in for the engine's no-speech probability where that
 // one is stale (see DESIGN.md). It is no speech detector: loud music that comes and goes counts as voice.
-import { createReadStream } from 'node:fs';
+import { readRange } from '../lib/stored.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
-import { sliceOf } from './request-body.ts';
 
 const FRAME_MS = 20;
 const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
@@ -17,10 +16,9 @@ const SPAN_FRAMES = 1_000 / FRAME_MS;
 
 /** Root-mean-square level of each 20 ms of the chunk, 0–1: the only thing kept of it. */
 export async function readLevels(chunk: Chunk): Promise<number[]> {
-  if (chunk.byteLength === 0) return [];
   const levels: number[] = [];
   let rest = Buffer.alloc(0);
-  for await (const part of createReadStream(chunk.path, sliceOf(chunk))) {
+  for await (const part of readRange(chunk.stored, chunk.byteOffset, chunk.byteLength)) {
     const bytes = Buffer.concat([rest, part]);
     const wholeBytes = bytes.length - (bytes.length % FRAME_BYTES);
     for (let at = 0; at < wholeBytes; at += FRAME_BYTES) levels.push(levelOf(bytes.subarray(at, at + FRAME_BYTES)));

@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { locateEngine } from '../../backends/whisper-server/locate.mjs';
+import { inFile } from '../lib/stored.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import type { Pool } from './pool.ts';
 import {
@@ -33,7 +34,7 @@ const SENTENCE = /ask not what your country can do for you,? ask what you can do
 
 describe.skipIf(!isHere)('whisper-server', () => {
   const chunk = {
-    path: SPEECH,
+    stored: inFile(SPEECH),
     byteOffset: WAV_HEADER_BYTES,
     byteLength: 11_000 * 32,
     startMs: 20_000,

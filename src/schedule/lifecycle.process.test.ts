@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
+import { inFile } from '../lib/stored.ts';
 import type { Model } from '../models/model.ts';
 import { collect, finalOf, isAlive, modelAt, never, options, PoolBench, ROOT } from '../pool/pool-bench.cases.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
@@ -66,7 +67,7 @@ async function writeChunk(): Promise<Chunk> {
   const path = join(bench.directory, 'noise.pcm');
   const byteLength = CHUNK_MS * PCM_BYTES_PER_MS;
   await writeFile(path, Buffer.alloc(byteLength, 'sound'));
-  return { path, byteOffset: 0, byteLength, startMs: 0, durationMs: CHUNK_MS };
+  return { stored: inFile(path), byteOffset: 0, byteLength, startMs: 0, durationMs: CHUNK_MS };
 }
 
 test('what runs when its model is unloaded runs to its end; then the process is gone, and comes back on demand', async () => {

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GatewayError } from '../errors.ts';
+import { inFile } from '../lib/stored.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { LeaseNeed } from '../schedule/scheduler.ts';
@@ -30,7 +31,7 @@ function chunkAt(index: number): VoicedChunk {
   const startMs = index * CHUNK_MS;
   const durationMs = CHUNK_MS;
   return {
-    path: 'pcm',
+    stored: inFile('pcm'),
     byteOffset: startMs * 32,
     byteLength: durationMs * 32,
     startMs,

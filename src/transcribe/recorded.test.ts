@@ -4,6 +4,7 @@ import { InFlight } from '../cache/in-flight.ts';
 import { GatewayError } from '../errors.ts';
 import { FakeClock } from '../lib/clock.ts';
 import { Gate } from '../lib/gate.ts';
+import { inFile } from '../lib/stored.ts';
 import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { ChunkEvent, ChunkFinal, TranscriptEvent } from '../transcript/event.ts';
@@ -58,7 +59,7 @@ const crashAfterDraft: Script = async function* () {
 };
 
 const chunkAt = (startMs: number): VoicedChunk => ({
-  path: 'pcm',
+  stored: inFile('pcm'),
   byteOffset: startMs * 32,
   byteLength: 32_000,
   startMs,
@@ -129,7 +130,7 @@ class Below implements TranscriberParts {
     const release = async () => {
       this.released.recordings++;
     };
-    return { path: 'upload', sha256, bytes: 10, release };
+    return { stored: inFile('upload'), sha256, bytes: 10, release };
   }
 }
 

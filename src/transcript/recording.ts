@@ -1,8 +1,9 @@
 // One submitted audio, before and after decoding.
+import type { Stored } from '../lib/stored.ts';
 
-/** The bytes as they came, in the spool. `release` deletes the file; whoever holds the recording last calls it. */
+/** The bytes as they came. `release` gives up what holds them; whoever holds the recording last calls it. */
 export interface Recording {
-  path: string;
+  stored: Stored;
   sha256: string;
   bytes: number;
   release(): Promise<void>;
@@ -33,9 +34,9 @@ export const CHANNELS_MAX = 20;
 export const PCM_SAMPLE_RATE = 16_000;
 export const PCM_BYTES_PER_MS = (PCM_SAMPLE_RATE * 2) / 1000;
 
-/** A stretch of 16 kHz mono signed 16-bit little-endian samples inside a file. */
+/** A stretch of 16 kHz mono signed 16-bit little-endian samples, and which bytes they are of what is stored. */
 export interface Chunk {
-  path: string;
+  stored: Stored;
   byteOffset: number;
   byteLength: number;
   /** Where the stretch begins in the recording. */

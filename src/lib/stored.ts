@@ -1,0 +1,61 @@
+// Bytes that are read more than once and from any place, wherever they lie. Does not decide where that is.
+import { open } from 'node:fs/promises';
+
+/** Few steps for what is read whole, and little in memory. */
+const BLOCK_BYTES = 256 * 1024;
+
+export interface Stored {
+  /** To be closed by the caller. */
+  open(): Promise<StoredReader>;
+  /** The file that holds them, for another program; written now where there was none. */
+  path(): Promise<string>;
+}
+
+export interface StoredReader {
+  /** What there is from `position` on, at most `byteLength`. Not to be changed: others may be reading it, too. */
+  read(position: number, byteLength: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+export function inFile(path: string): Stored {
+  return {
+    path: async () => path,
+    async open() {
+      const handle = await open(path);
+      return {
+        async read(position, byteLength) {
+          const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(byteLength), 0, byteLength, position);
+          return buffer.subarray(0, bytesRead);
+        },
+        close: () => handle.close(),
+      };
+    },
+  };
+}
+
+/** In memory, where `write` makes a file of them when somebody needs one. */
+export function inMemory(bytes: () => Buffer, write: () => Promise<string>): Stored {
+  return {
+    path: write,
+    open: async () => ({
+      read: async (position, byteLength) => bytes().subarray(position, position + byteLength),
+      close: async () => {},
+    }),
+  };
+}
+
+/** From `start` on, `byteLength` of them, fewer where they end before. */
+export async function* readRange(stored: Stored, start: number, byteLength: number): AsyncGenerator<Buffer> {
+  const reader = await stored.open();
+  try {
+    const end = start + byteLength;
+    for (let position = start; position < end; ) {
+      const block = await reader.read(position, Math.min(BLOCK_BYTES, end - position));
+      if (block.length === 0) return;
+      yield block;
+      position += block.length;
+    }
+  } finally {
+    await reader.close();
+  }
+}
