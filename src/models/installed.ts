@@ -27,6 +27,7 @@ const WRITING_RETRY_SECONDS = 5;
 
 export class InstalledModels {
   readonly #parts: InstalledModelsParts;
+  /** Best first. */
   #byName = new Map<string, InstalledModel>();
   /** File → the version of it that was refused, so that each reason is logged once. */
   #refused = new Map<string, string>();
@@ -40,10 +41,7 @@ export class InstalledModels {
   /** Best first: by rank, then models for every language, then the larger file. */
   async all(): Promise<InstalledModel[]> {
     if (this.#parts.clock.nowMs() - this.#scannedAtMs >= SCAN_INTERVAL_MS) await this.scan();
-    return [...this.#byName.values()].sort(
-      (one, other) =>
-        other.rank - one.rank || Number(other.multilingual) - Number(one.multilingual) || other.bytes - one.bytes,
-    );
+    return [...this.#byName.values()];
   }
 
   /** What a name stands for, null for the default, and its file where there is one. */
@@ -90,7 +88,13 @@ export class InstalledModels {
     const { directory, digests, clock } = this.#parts;
     const files = (await filesIn(directory)).filter((file) => MODEL_FILE.test(file));
     const models = await Promise.all(files.map((file) => this.#look(file)));
-    this.#byName = new Map(models.filter((model) => model !== undefined).map((model) => [model.name, model]));
+    const bestFirst = models
+      .filter((model) => model !== undefined)
+      .sort(
+        (one, other) =>
+          other.rank - one.rank || Number(other.multilingual) - Number(one.multilingual) || other.bytes - one.bytes,
+      );
+    this.#byName = new Map(bestFirst.map((model) => [model.name, model]));
     this.#refused = new Map([...this.#refused].filter(([file]) => files.includes(file)));
     digests.keepOnly(new Set(files));
     this.#scannedAtMs = clock.nowMs();

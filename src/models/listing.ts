@@ -31,9 +31,14 @@ export function listing(id: string, servedBy: string, model: InstalledModel | un
     installed: model !== undefined,
     createdAtMs: Math.round(model?.modifiedAtMs ?? 0),
     servedBy,
-    uuid: nameUuid(`${servedBy} ${model?.bytes ?? published?.bytes ?? 0}`),
-    languages: languagesOf(servedBy, (model ?? published)?.multilingual ?? false),
     timestamps: (model ?? published)?.timestamps ?? true,
+    // Few who ask for a model want to know these, and every request asks.
+    get uuid() {
+      return nameUuid(`${servedBy} ${model?.bytes ?? published?.bytes ?? 0}`);
+    },
+    get languages() {
+      return languagesOf(servedBy, (model ?? published)?.multilingual ?? false);
+    },
   };
 }
 
