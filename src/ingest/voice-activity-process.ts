@@ -92,7 +92,7 @@ export class DetectorProcess {
 
   #send(): void {
     while (this.#sent.length < SENT_MAX) {
-      const next = this.#waiting.urgent.shift() ?? this.#waiting.patient.shift();
+      const next = takeOldest(this.#waiting.urgent) ?? this.#waiting.patient.shift();
       if (!next) return;
       next.cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
       this.#sent.push(next);
@@ -123,4 +123,13 @@ export class DetectorProcess {
       resolve(undefined);
     }
   }
+}
+
+/**
+ * The next of the recording that came first. Sixteen clips heard by turns would all end at the end, and each take a model
+ * of its own, which takes longer to load than a clip to hear.
+ */
+function takeOldest(waiting: Asked[]): Asked | undefined {
+  const [oldest] = waiting.toSorted((one, other) => one.question.recording - other.question.recording);
+  return oldest && waiting.splice(waiting.indexOf(oldest), 1)[0];
 }

@@ -128,7 +128,7 @@ class RecordingListener implements Listener {
     const loud = levels.map((level) => this.#loudness.hasVoice(level));
     this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
     const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
-    const urgency = this.#framesHeard < URGENT_FRAMES ? 'urgent' : 'patient';
+    const urgency = this.#urgency;
     this.#framesHeard += levels.length;
     const voice = await this.#process?.ask(
       { recording: this.#recording, samples: Buffer.from(samples), gain },
@@ -138,8 +138,13 @@ class RecordingListener implements Listener {
     return levels.map((level, index) => ({ level, hasVoice: voice ? voice[index] === 1 : loud[index] === true }));
   }
 
+  /** The end of a short clip is urgent, too: until it is heard of, the model that heard the clip is nobody else's. */
+  get #urgency(): 'urgent' | 'patient' {
+    return this.#framesHeard < URGENT_FRAMES ? 'urgent' : 'patient';
+  }
+
   close(): void {
-    void this.#process?.ask({ recording: this.#recording, samples: null, gain: 1 }, 'patient');
+    void this.#process?.ask({ recording: this.#recording, samples: null, gain: 1 }, this.#urgency);
     this.#leave();
   }
 }
