@@ -41,7 +41,7 @@ const PAUSE_FRAMES_MIN = frames(224);
  * A longer silence ends a chunk and is left out: engines make up text inside it, and time what follows as if it had begun
  * there. Not shorter, because a chunk costs the engine the same however short it is.
  */
-const SILENCE_FRAMES_MAX = frames(5_000);
+export const SILENCE_FRAMES_MAX = frames(5_000);
 /** Less voice than this in a whole chunk is a click or a knock. */
 const VOICE_FRAMES_MIN = frames(96);
 /** A forced cut lies in this last part of the longest chunk. */
@@ -65,6 +65,11 @@ export class Cutter {
     this.#framesMax = Math.floor((settings.CHUNK_SECONDS_MAX * 1_000) / FRAME_MS);
     this.#framesMin = Math.min(Math.floor((settings.CHUNK_SECONDS_MIN * 1_000) / FRAME_MS), this.#framesMax);
     assert(this.#framesMax >= FORCED_FRAMES + OVERLAP_FRAMES, 'the longest chunk is too short to be cut');
+  }
+
+  /** The first frame of the chunk that is being heard, once there is enough voice for it to be one. */
+  get begun(): number | undefined {
+    return this.#frames.filter((frame) => frame.hasVoice).length < VOICE_FRAMES_MIN ? undefined : this.#startFrame;
   }
 
   /** Takes the next frame; answers the chunk that it completes. */

@@ -5,7 +5,13 @@ import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { createUrlGuard } from '../lib/safe-url.ts';
-import { type AudioSelection, PCM_BYTES_PER_MS, type Recording, type SplitAudio } from '../transcript/recording.ts';
+import {
+  type AudioSelection,
+  type EarlyChunk,
+  PCM_BYTES_PER_MS,
+  type Recording,
+  type SplitAudio,
+} from '../transcript/recording.ts';
 import { Decoder, type OpenAudio } from './decode.ts';
 import { createFetchUrl, type FetchUrl } from './fetch-url.ts';
 import { Receiver } from './receive.ts';
@@ -70,8 +76,10 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
     split: (recording, selection, signal) =>
       run(signal, async (either) => {
         const audio = await openTracked(recording, selection, either);
+        const early = Promise.withResolvers<EarlyChunk>();
         return {
-          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either),
+          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either, early.resolve),
+          early: early.promise,
           durationMs: audio.byteLength.then((bytes) => bytes / PCM_BYTES_PER_MS),
           release: audio.release,
         };

@@ -19,16 +19,6 @@ export class LoudnessDetector {
   }
 }
 
-/** Root-mean-square level of 16-bit samples, 0–1. */
-export function levelOf(samples: Buffer): number {
-  let sum = 0;
-  for (let at = 0; at < samples.length; at += 2) {
-    const value = samples.readInt16LE(at) / 32_768;
-    sum += value * value;
-  }
-  return Math.sqrt(sum / (samples.length / 2));
-}
-
 function decibels(value: number): number {
   return 10 ** (value / 20);
 }

@@ -1,9 +1,9 @@
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { inFile, type Stored } from '../lib/stored.ts';
-import type { Chunk } from '../transcript/recording.ts';
+import type { Chunk, EarlyChunk, VoicedChunk } from '../transcript/recording.ts';
 import { FRAME_MS } from './cut.ts';
 import { type GrowingFile, Growth } from './growing-file.ts';
 import { splitIntoChunks } from './split.ts';
@@ -153,6 +153,50 @@ test('what the writer or the caller fails with is thrown, and the listener close
   );
   await expect(left[Symbol.asyncIterator]().next()).rejects.toThrow('left');
   expect(closed).toBe(2);
+});
+
+describe('what is told before all was heard', () => {
+  const loud = (byteLength: number) => Buffer.alloc(byteLength, 0x20);
+  /** What is told of a recording of these stretches, and its first chunk; whether that was still to come. */
+  async function early(stretches: Buffer[], growth = Growth.ended()) {
+    await writeFile(path, Buffer.concat(stretches));
+    const told: EarlyChunk[] = [];
+    const file = { stored, byteOffset: 0, growth };
+    const chunks = await Array.fromAsync(
+      splitIntoChunks(file, voiceActivity, SETTINGS, never, (chunk) => told.push(chunk)),
+    );
+    return { told, chunks };
+  }
+
+  test('a short recording: from its first voice to its last sound and a little more', async () => {
+    const { told, chunks } = await early([silence(seconds(3.2)), loud(seconds(3.2)), silence(seconds(3.2))]);
+    expect(told.map(({ chunk }) => [chunk.startMs, chunk.durationMs])).toEqual([[2_976, 3_872]]);
+    expect(chunks.map(({ startMs, durationMs }) => [startMs, durationMs])).toEqual([[2_976, 3_648]]);
+    expect(told[0]?.covers(chunks[0] as VoicedChunk)).toBe(true);
+  });
+
+  test('one that ends within a sample ends before it', async () => {
+    const { told } = await early([loud(seconds(3.2) + 101)]);
+    expect(told[0]?.chunk).toMatchObject({ byteOffset: 0, byteLength: seconds(3.2) + 100 });
+  });
+
+  test('is wrong where it begins elsewhere, ends before the voice, or goes on for long after it', async () => {
+    const { told, chunks } = await early([loud(seconds(3.2)), silence(seconds(6.4))]);
+    const [guess, chunk] = [told[0] as EarlyChunk, chunks[0] as VoicedChunk];
+    expect(guess.covers(chunk)).toBe(true);
+    expect(guess.covers({ ...chunk, startMs: 32 })).toBe(false);
+    expect(guess.covers({ ...chunk, durationMs: chunk.durationMs + 256 })).toBe(false);
+    expect(guess.covers({ ...chunk, durationMs: chunk.durationMs - 6_000 })).toBe(false);
+  });
+
+  test.each([
+    ['a long one', [loud(seconds(29))]],
+    ['one in two parts', [loud(seconds(3.2)), silence(seconds(6.4)), loud(seconds(3.2))]],
+    ['one that holds a knock', [silence(seconds(1.6)), loud(2 * FRAME_BYTES), silence(seconds(3.2))]],
+    ['silence', [silence(seconds(3.2))]],
+  ])('nothing of %s', async (_, stretches) => {
+    expect((await early(stretches)).told).toEqual([]);
+  });
 });
 
 test('leaving the iteration closes the listener', async () => {

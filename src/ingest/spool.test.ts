@@ -1,9 +1,10 @@
-import { mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Spool } from './spool.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { readRange } from '../lib/stored.ts';
+import { Spool, type Spooled } from './spool.ts';
 
 const never = new AbortController().signal;
 const nothing = () => {};
@@ -83,6 +84,91 @@ test('a source that breaks, or is left, before its first byte leaves no file and
 
   expect(await readdir(directory)).toEqual([]);
   await expect.poll(openFiles).toBe(before);
+});
+
+describe('what is taken', () => {
+  const MEGABYTE = 1024 ** 2;
+  const numbered = (count: number, byteLength: number) =>
+    Array.from({ length: count }, (_, index) => Buffer.alloc(byteLength, index));
+  const read = async ({ stored }: Spooled, start: number, byteLength: number) =>
+    Buffer.concat(await Array.fromAsync(readRange(stored, start, byteLength)));
+
+  test('is in memory while it is little, and in a file as soon as somebody asks for one', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const parts = numbered(3, 1000);
+    const taken = await spool.take(Readable.from(parts), nothing, never);
+    expect(await readdir(directory)).toEqual([]);
+    expect(spool.bytes).toBe(3000);
+    expect(await read(taken, 500, 2000)).toEqual(Buffer.concat(parts).subarray(500, 2500));
+    expect(await read(taken, 2500, 2000)).toEqual(Buffer.concat(parts).subarray(2500));
+
+    const [path, same] = await Promise.all([taken.stored.path(), taken.stored.path()]);
+    expect(same).toBe(path);
+    expect(await readFile(path)).toEqual(Buffer.concat(parts));
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    await taken.release();
+    expect(await readdir(directory)).toEqual([]);
+    expect(spool.bytes).toBe(0);
+  });
+
+  test('is in a file when it is much, whole, and none of it in memory', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const parts = numbered(40, 100_001);
+    const taken = await spool.take(Readable.from(parts), nothing, never);
+    expect(await readFile(join(directory, (await readdir(directory))[0] ?? ''))).toEqual(Buffer.concat(parts));
+    expect(await read(taken, 100_000, 3)).toEqual(Buffer.from([0, 1, 1]));
+    await taken.release();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('all together take no more memory than they may; room that is given back is used again', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const take = () => spool.take(source(MEGABYTE, 0.9 * MEGABYTE), nothing, never);
+    const taken = await Promise.all(Array.from({ length: 40 }, take));
+    const inFiles = (await readdir(directory)).length;
+    expect(40 * 1.9 - inFiles * 1.9).toBeLessThanOrEqual(33);
+    expect(inFiles).toBeLessThan(28);
+    await Promise.all(taken.map(({ release }) => release()));
+    await take();
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('a source that breaks or is left, and an inspector that throws, leave nothing', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const broken = new Error('broken');
+    const breaking = new Readable({ read() {} });
+    const taking = spool.take(breaking, nothing, never);
+    breaking.push('some');
+    setImmediate(() => breaking.destroy(broken));
+    await expect(taking).rejects.toBe(broken);
+
+    const controller = new AbortController();
+    const left = spool.take(new Readable({ read() {} }), nothing, controller.signal);
+    controller.abort(broken);
+    await expect(left).rejects.toBe(broken);
+
+    const endless = new Readable({
+      read() {
+        this.push(Buffer.alloc(65_536));
+      },
+    });
+    const refuse = () => {
+      throw broken;
+    };
+    await expect(spool.take(endless, refuse, never)).rejects.toBe(broken);
+    expect(endless.destroyed).toBe(true);
+    expect(spool.bytes).toBe(0);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test('what could not be written when somebody asked is told to who asked', async () => {
+    const spool = await Spool.open(join(directory, 'spool'), 1e9);
+    const taken = await spool.take(source(1000), nothing, never);
+    await rm(join(directory, 'spool'), { recursive: true });
+    await expect(taken.stored.path()).rejects.toMatchObject({ code: 'ENOENT' });
+    await taken.release();
+    expect(spool.bytes).toBe(0);
+  });
 });
 
 test('clearing removes what nobody released', async () => {

@@ -7,9 +7,10 @@ import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { Semaphore } from '../lib/semaphore.ts';
+import { levelsOf } from '../transcript/levels.ts';
 import { PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import { FRAME_MS, type Frame } from './cut.ts';
-import { LoudnessDetector, levelOf } from './loudness.ts';
+import { LoudnessDetector } from './loudness.ts';
 import { DetectorProcess } from './voice-activity-process.ts';
 
 export const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
@@ -121,9 +122,7 @@ class RecordingListener implements Listener {
 
   async hear(samples: Buffer): Promise<Frame[]> {
     assert(samples.length % FRAME_BYTES === 0);
-    const levels = Array.from({ length: samples.length / FRAME_BYTES }, (_, index) =>
-      levelOf(samples.subarray(index * FRAME_BYTES, (index + 1) * FRAME_BYTES)),
-    );
+    const levels = levelsOf(samples, FRAME_BYTES);
     // It listens along, so that it knows the noise by the time that it may be needed.
     const loud = levels.map((level) => this.#loudness.hasVoice(level));
     this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);

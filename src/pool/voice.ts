@@ -1,6 +1,7 @@
 // How much voice there is in a stretch of audio, by energy. It stands in for the engine's no-speech probability where that
 // one is stale (see DESIGN.md). It is no speech detector: loud music that comes and goes counts as voice.
 import { readRange } from '../lib/stored.ts';
+import { levelsOf } from '../transcript/levels.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 
 const FRAME_MS = 20;
@@ -21,7 +22,7 @@ export async function readLevels(chunk: Chunk): Promise<number[]> {
   for await (const part of readRange(chunk.stored, chunk.byteOffset, chunk.byteLength)) {
     const bytes = Buffer.concat([rest, part]);
     const wholeBytes = bytes.length - (bytes.length % FRAME_BYTES);
-    for (let at = 0; at < wholeBytes; at += FRAME_BYTES) levels.push(levelOf(bytes.subarray(at, at + FRAME_BYTES)));
+    levels.push(...levelsOf(bytes.subarray(0, wholeBytes), FRAME_BYTES));
     rest = bytes.subarray(wholeBytes);
   }
   return levels;
@@ -45,10 +46,4 @@ export function noSpeechProbability(levels: number[], startMs: number, endMs: nu
     voicedMax = Math.max(voicedMax, voiced);
   }
   return 1 - voicedMax / windowFrames;
-}
-
-function levelOf(frame: Buffer): number {
-  let sum = 0;
-  for (let at = 0; at < frame.length; at += 2) sum += (frame.readInt16LE(at) / 32_768) ** 2;
-  return Math.sqrt(sum / (frame.length / 2));
 }

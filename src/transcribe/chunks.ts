@@ -5,7 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import type { ChunkFinal, LanguageDetected, Progress, SegmentDraft } from '../transcript/event.ts';
-import type { SplitAudio, VoicedChunk } from '../transcript/recording.ts';
+import type { EarlyChunk, SplitAudio, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { Stitcher } from '../transcript/stitch.ts';
 import type { Diagnostic, Segment } from '../transcript/transcript.ts';
@@ -43,7 +43,7 @@ export interface ChunksParts {
 }
 
 export async function* transcribeChunks(
-  audio: Pick<SplitAudio, 'chunks' | 'durationMs'>,
+  audio: Pick<SplitAudio, 'chunks' | 'early' | 'durationMs'>,
   parts: ChunksParts,
   signal: AbortSignal,
 ): AsyncGenerator<Progress | SegmentDraft, ChunkedResult> {
@@ -53,6 +53,7 @@ export async function* transcribeChunks(
     (durationMs) => (recording.durationMs = durationMs),
     () => {}, // the chunks fail with it
   );
+  void audio.early?.then((early) => recording.beginEarly(early));
   try {
     let next: Promise<Found> | undefined = ask(source);
     while (next || recording.isRunning) {
@@ -111,6 +112,7 @@ class ChunkedRecording {
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   #language: string | null;
+  #early: { chunk: EarlyChunk; final: Promise<ChunkFinal>; abort: AbortController } | undefined;
   #isOver = false;
   #told: Progress | undefined;
   /** Undefined until it is decoded. */
@@ -140,6 +142,17 @@ class ChunkedRecording {
   add(chunk: VoicedChunk): void {
     this.#stitcher.expect(chunk);
     this.#chunks.push(chunk);
+  }
+
+  /** Has an engine begin with the first chunk before it is told. What an earlier run left may hold that chunk. */
+  beginEarly(early: EarlyChunk): void {
+    if (this.#chunks.length > 0 || this.#signal.aborted || this.#parts.known) return;
+    const { scheduler, model, caller } = this.#parts;
+    const abort = new AbortController();
+    const need = { model, ...(caller !== undefined && { caller }), options: this.#options };
+    const final = runChunk(scheduler, early.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
+    final.catch(() => {}); // nobody may ask for it
+    this.#early = { chunk: early, final, abort };
   }
 
   finish(done: Done): void {
@@ -263,7 +276,7 @@ class ChunkedRecording {
   /** What the engine writes, or wrote before. */
   async #decode(index: number, chunk: VoicedChunk, options: DecodingOptions): Promise<ChunkFinal> {
     const { scheduler, model, caller, known } = this.#parts;
-    const before = known?.recall(chunk, options);
+    const before = known?.recall(chunk, options) ?? this.#takeEarly(chunk);
     if (before) return before;
     // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
     const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
@@ -272,6 +285,15 @@ class ChunkedRecording {
     );
     known?.keep(chunk, options, final);
     return final;
+  }
+
+  /** The run that began early, if the first to ask asks for what it runs; else it is ended. */
+  #takeEarly(chunk: VoicedChunk): Promise<ChunkFinal> | undefined {
+    const early = this.#early;
+    this.#early = undefined;
+    if (early?.chunk.covers(chunk)) return early.final;
+    early?.abort.abort();
+    return undefined;
   }
 
   #detect(index: number, { voice }: VoicedChunk, detected: LanguageDetected): void {

@@ -1,0 +1,57 @@
+// Guesses the only chunk of a short recording when somebody was heard in it and most is still to be heard: where it begins is known by
+// then, where it ends is told by loudness. So an engine begins at once. Whether the guess was right shows when all was heard.
+import { readRange } from '../lib/stored.ts';
+import { levelsOf } from '../transcript/levels.ts';
+import { type EarlyChunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
+import { type CutSettings, FRAME_MS, SILENCE_FRAMES_MAX } from './cut.ts';
+import type { GrowingFile } from './growing-file.ts';
+import { LoudnessDetector } from './loudness.ts';
+
+const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
+/** Kept behind the last sound, twice what a chunk keeps behind its last voice: voices fade below what loudness tells. */
+const FADING_FRAMES = Math.round(448 / FRAME_MS);
+
+/** Of a recording that is written to its end. Undefined where there will be several chunks. */
+export async function guessChunk(
+  file: GrowingFile,
+  startFrame: number,
+  { CHUNK_SECONDS_MAX }: Pick<CutSettings, 'CHUNK_SECONDS_MAX'>,
+): Promise<EarlyChunk | undefined> {
+  const bytesMax = CHUNK_SECONDS_MAX * 1_000 * PCM_BYTES_PER_MS;
+  const samples = Buffer.concat(
+    await Array.fromAsync(
+      readRange(file.stored, file.byteOffset, Math.min(file.byteLength ?? bytesMax + 1, bytesMax + 1)),
+    ),
+  );
+  if (samples.length > bytesMax) return undefined;
+  const endFrame = endOfSound(levelsOf(samples, FRAME_BYTES), startFrame);
+  if (endFrame === undefined) return undefined;
+  const startMs = startFrame * FRAME_MS;
+  const byteLength = Math.min(endFrame * FRAME_BYTES, samples.length - (samples.length % 2)) - startFrame * FRAME_BYTES;
+  const durationMs = byteLength / PCM_BYTES_PER_MS;
+  return {
+    chunk: {
+      stored: file.stored,
+      byteOffset: file.byteOffset + startFrame * FRAME_BYTES,
+      byteLength,
+      startMs,
+      durationMs,
+    },
+    covers(first) {
+      const beyondMs = startMs + durationMs - (first.startMs + first.durationMs);
+      return first.startMs === startMs && beyondMs >= 0 && beyondMs <= SILENCE_FRAMES_MAX * FRAME_MS;
+    },
+  };
+}
+
+/** Undefined where a silence between two sounds ends a chunk. */
+function endOfSound(levels: number[], startFrame: number): number | undefined {
+  const detector = new LoudnessDetector();
+  let last = startFrame;
+  for (const [frame, level] of levels.entries()) {
+    if (!detector.hasVoice(level) || frame < startFrame) continue;
+    if (frame - last > SILENCE_FRAMES_MAX) return undefined;
+    last = frame;
+  }
+  return last + 1 + FADING_FRAMES;
+}
