@@ -12,7 +12,7 @@ import type { EngineProcess } from './process.ts';
 import type { Device } from './protocol.ts';
 import { requestBody } from './request-body.ts';
 import { chunkFinalFrom, hasTrueNoSpeech, parseResponse } from './response.ts';
-import { readLevels } from './voice.ts';
+import { loudnessOf, readLoudness } from './voice.ts';
 
 /** After its caller left, an engine that is still at it is killed: on a CPU one step of a large model takes seconds. */
 const ABORT_MS_MAX = 800;
@@ -169,8 +169,8 @@ async function ask(engine: EngineProcess, inference: Inference, fileName: string
   const response = parseResponse(text);
   const isLanguageDetected = fields.language === 'auto';
   const isMeasured = response.segments.every((segment) => hasTrueNoSpeech(response, segment, isLanguageDetected));
-  const levels = isMeasured ? [] : await readLevels(chunk);
-  return chunkFinalFrom(response, { chunk, options, isLanguageDetected, levels });
+  const loudness = isMeasured ? loudnessOf([]) : await readLoudness(chunk);
+  return chunkFinalFrom(response, { chunk, options, isLanguageDetected, loudness });
 }
 
 export function formFields(options: DecodingOptions, model: Model, durationMs: number): Record<string, string> {

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { inFile } from '../lib/stored.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { chunkFinalFrom, parseResponse } from './response.ts';
+import { loudnessOf } from './voice.ts';
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'fixtures', name), 'utf8');
 const options: DecodingOptions = { task: 'transcribe', language: null, prompt: null, temperature: 0 };
@@ -23,7 +24,7 @@ const translated = (body: string, of: Partial<Parameters<typeof chunkFinalFrom>[
     chunk: chunk(0, 11_000),
     options,
     isLanguageDetected: true,
-    levels: [],
+    loudness: loudnessOf([]),
     ...of,
   });
 
@@ -49,7 +50,7 @@ test('trap: tokens called words', () => {
 test('times are moved to where the chunk begins, are clamped to the chunk and never go back', () => {
   const { segments } = translated(recorded('two-windows-detected.json'), {
     chunk: chunk(60_000, 43_000),
-    levels: levels(43_000),
+    loudness: loudnessOf(levels(43_000)),
   });
   expect(segments.map((segment) => [segment.startMs, segment.endMs])).toEqual([
     [60_000, 71_000],
@@ -73,7 +74,7 @@ describe('no-speech probability', () => {
   test('is the engine’s where it detected the language, in the window it detected it in', () => {
     const { segments } = translated(recorded('two-windows-detected.json'), {
       chunk: chunk(0, 44_000),
-      levels: levels(44_000),
+      loudness: loudnessOf(levels(44_000)),
     });
     const figures = segments.map((segment) => segment.noSpeechProbability);
     expect(figures.slice(0, 3)).toEqual([0.19982726871967316, 0.19982726871967316, 0.19982726871967316]);
@@ -84,7 +85,7 @@ describe('no-speech probability', () => {
   test('is measured where the language was given: the engine’s own figure is stale', () => {
     const { segments } = translated(recorded('speech-short-lines.json'), {
       isLanguageDetected: false,
-      levels: levels(11_000),
+      loudness: loudnessOf(levels(11_000)),
     });
     expect(segments.map((segment) => segment.noSpeechProbability)).toEqual([0.5, 1]);
   });

@@ -7,7 +7,7 @@ import type { Chunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import type { Segment } from '../transcript/transcript.ts';
 import { monotonic, wordsFromPieces } from '../transcript/words.ts';
-import { noSpeechProbability } from './voice.ts';
+import { type Loudness, noSpeechProbability } from './voice.ts';
 
 /** ln(0.00001): where the engine's own mean is not a number (JSON has none, it writes null), no piece counts as less. */
 const LOGPROB_MIN = -11.5;
@@ -63,7 +63,7 @@ export function hasTrueNoSpeech(
 
 export function chunkFinalFrom(
   response: EngineResponse,
-  of: { chunk: Chunk; options: DecodingOptions; isLanguageDetected: boolean; levels: number[] },
+  of: { chunk: Chunk; options: DecodingOptions; isLanguageDetected: boolean; loudness: Loudness },
 ): ChunkFinal {
   const { chunk, options } = of;
   const language = languageCode(response.language) ?? options.language ?? 'en';
@@ -97,7 +97,7 @@ export function chunkFinalFrom(
       avgLogprob: segment.avg_logprob ?? meanLogprob(pieces),
       noSpeechProbability: isTrue
         ? within(segment.no_speech_prob ?? 0, 0, 1)
-        : noSpeechProbability(of.levels, startMs, endMs),
+        : noSpeechProbability(of.loudness, startMs, endMs),
     };
   });
   return { type: 'chunk-final', language, segments };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { inFile } from '../lib/stored.ts';
 import { PCM_BYTES_PER_MS } from '../transcript/recording.ts';
-import { noSpeechProbability, readLevels } from './voice.ts';
+import { loudnessOf, noSpeechProbability, readLoudness } from './voice.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -32,7 +32,7 @@ const speech = (index: number) =>
 
 test('speech has voice, silence and steady noise have none', async () => {
   const figure = async (sample: (index: number) => number) =>
-    noSpeechProbability(await readLevels(await chunkOf(3_000, sample)), 0, 3_000);
+    noSpeechProbability(await readLoudness(await chunkOf(3_000, sample)), 0, 3_000);
   expect(await figure(() => 0)).toBe(1);
   expect(await figure(noise(0.001))).toBe(1);
   expect(await figure(noise(0.3))).toBe(1);
@@ -41,20 +41,20 @@ test('speech has voice, silence and steady noise have none', async () => {
 });
 
 test('one spoken second in a long segment is enough, and the segment beside it is silent', async () => {
-  const levels = await readLevels(await chunkOf(10_000, (index) => (index < 2 * SECOND ? speech(index) : 0)));
-  expect(noSpeechProbability(levels, 0, 10_000)).toBeLessThan(0.6);
-  expect(noSpeechProbability(levels, 3_000, 10_000)).toBe(1);
+  const loudness = await readLoudness(await chunkOf(10_000, (index) => (index < 2 * SECOND ? speech(index) : 0)));
+  expect(noSpeechProbability(loudness, 0, 10_000)).toBeLessThan(0.6);
+  expect(noSpeechProbability(loudness, 3_000, 10_000)).toBe(1);
 });
 
 test('reads only the chunk, whatever the size of the parts it arrives in', async () => {
-  const levels = await readLevels(await chunkOf(5_000, () => 0.5));
+  const { levels } = await readLoudness(await chunkOf(5_000, () => 0.5));
   expect(levels).toHaveLength(250);
   expect(Math.min(...levels)).toBeCloseTo(0.5);
 });
 
 test('a segment of no length or past the end is finite', async () => {
-  const levels = await readLevels(await chunkOf(100, speech));
-  expect(noSpeechProbability(levels, 50, 50)).toSatisfy(Number.isFinite);
-  expect(noSpeechProbability(levels, 5_000, 6_000)).toBe(1);
-  expect(noSpeechProbability([], 0, 1_000)).toBe(1);
+  const loudness = await readLoudness(await chunkOf(100, speech));
+  expect(noSpeechProbability(loudness, 50, 50)).toSatisfy(Number.isFinite);
+  expect(noSpeechProbability(loudness, 5_000, 6_000)).toBe(1);
+  expect(noSpeechProbability(loudnessOf([]), 0, 1_000)).toBe(1);
 });

@@ -15,8 +15,13 @@ const NOISE_SHARE = 0.1;
 /** Speech anywhere in a segment makes it speech: its loudest second is what counts. */
 const SPAN_FRAMES = 1_000 / FRAME_MS;
 
-/** Root-mean-square level of each 20 ms of the chunk, 0–1: the only thing kept of it. */
-export async function readLevels(chunk: Chunk): Promise<number[]> {
+/** What is kept of a chunk's sound: how loud each 20 ms are, and from where on that is voice. */
+export interface Loudness {
+  levels: number[];
+  threshold: number;
+}
+
+export async function readLoudness(chunk: Chunk): Promise<Loudness> {
   const levels: number[] = [];
   let rest = Buffer.alloc(0);
   for await (const part of readRange(chunk.stored, chunk.byteOffset, chunk.byteLength)) {
@@ -25,16 +30,19 @@ export async function readLevels(chunk: Chunk): Promise<number[]> {
     levels.push(...levelsOf(bytes.subarray(0, wholeBytes), FRAME_BYTES));
     rest = bytes.subarray(wholeBytes);
   }
-  return levels;
+  return loudnessOf(levels);
+}
+
+export function loudnessOf(levels: number[]): Loudness {
+  const noise = levels.toSorted((a, b) => a - b)[Math.floor(levels.length * NOISE_SHARE)] ?? 0;
+  return { levels, threshold: Math.max(VOICE_LEVEL_MIN, noise * VOICE_OVER_NOISE) };
 }
 
 /** 1 − the share of voiced frames in the loudest second between two times, counted from the beginning of the chunk. */
-export function noSpeechProbability(levels: number[], startMs: number, endMs: number): number {
+export function noSpeechProbability({ levels, threshold }: Loudness, startMs: number, endMs: number): number {
   const first = Math.floor(startMs / FRAME_MS);
   const span = levels.slice(first, Math.max(first + 1, Math.ceil(endMs / FRAME_MS)));
   if (span.length === 0) return 1;
-  const noise = [...levels].sort((a, b) => a - b)[Math.floor(levels.length * NOISE_SHARE)] ?? 0;
-  const threshold = Math.max(VOICE_LEVEL_MIN, noise * VOICE_OVER_NOISE);
 
   const windowFrames = Math.min(SPAN_FRAMES, span.length);
   let voiced = 0;
