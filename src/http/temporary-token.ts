@@ -27,8 +27,10 @@ export function createTemporaryTokens(
 
   return {
     mint(lifetimeSeconds) {
-      const issuedSeconds = Math.floor(epochMs() / 1000);
-      const content = `${HEADER}.${encode({ iat: issuedSeconds, exp: issuedSeconds + Math.ceil(lifetimeSeconds) })}`;
+      const issuedSeconds = epochMs() / 1000;
+      // In whole seconds, and not an instant less than was promised.
+      const claims = { iat: Math.floor(issuedSeconds), exp: Math.ceil(issuedSeconds + lifetimeSeconds) };
+      const content = `${HEADER}.${encode(claims)}`;
       return `${content}.${sign(content).toString('base64url')}`;
     },
     check(token) {

@@ -1,5 +1,5 @@
-// Guesses the only chunk of a short recording when somebody was heard in it and most is still to be heard: where it begins is known by
-// then, where it ends is told by loudness. So an engine begins at once. Whether the guess was right shows when all was heard.
+// Guesses the only chunk of a short recording when somebody was heard in it and the rest is still to be heard: where it begins is known
+// by then, where it ends is told by loudness. So an engine begins at once. Whether the guess was right shows when all was heard.
 import { readRange } from '../lib/stored.ts';
 import { levelsOf } from '../transcript/levels.ts';
 import { type EarlyChunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
@@ -17,7 +17,8 @@ export async function guessChunk(
   startFrame: number,
   { CHUNK_SECONDS_MAX }: Pick<CutSettings, 'CHUNK_SECONDS_MAX'>,
 ): Promise<EarlyChunk | undefined> {
-  const bytesMax = CHUNK_SECONDS_MAX * 1_000 * PCM_BYTES_PER_MS;
+  // A recording of as many frames as the longest chunk is cut in two, wherever that may be.
+  const bytesMax = (Math.floor((CHUNK_SECONDS_MAX * 1_000) / FRAME_MS) - 1) * FRAME_BYTES;
   const samples = Buffer.concat(
     await Array.fromAsync(
       readRange(file.stored, file.byteOffset, Math.min(file.byteLength ?? bytesMax + 1, bytesMax + 1)),
@@ -38,7 +39,9 @@ export async function guessChunk(
       durationMs,
     },
     covers(first) {
-      const beyondMs = startMs + durationMs - (first.startMs + first.durationMs);
+      const voiceEndMs = first.voice.at(-1)?.endMs ?? 0;
+      const beyondMs = startMs + durationMs - voiceEndMs;
+      // So much without voice may be in any chunk; with more the engine would have more to invent text in.
       return first.startMs === startMs && beyondMs >= 0 && beyondMs <= SILENCE_FRAMES_MAX * FRAME_MS;
     },
   };

@@ -1,4 +1,4 @@
-// A file that one side still writes while another reads it. What is read is on disk, so whoever hears of it may open it;
+// Bytes that one side still writes while another reads them. What is read is stored, so whoever hears of it may open it;
 // and neither side waits for the other's pace, so nothing collects in memory.
 import type { Stored } from '../lib/stored.ts';
 

@@ -26,6 +26,8 @@ export interface IngestParts {
   directory: string;
   log: Log;
   clock: Clock;
+  /** Whether the only chunk of a short recording is told ahead: where a wrong guess costs an engine's time and no more. */
+  tellsEarly?: boolean;
 }
 
 export interface Ingest {
@@ -44,7 +46,13 @@ export interface Ingest {
   close(): Promise<void>;
 }
 
-export async function createIngest({ settings, directory, log, clock }: IngestParts): Promise<Ingest> {
+export async function createIngest({
+  settings,
+  directory,
+  log,
+  clock,
+  tellsEarly = false,
+}: IngestParts): Promise<Ingest> {
   const spool = await Spool.open(directory, settings.SPOOL_BYTES_MAX);
   const decoder = new Decoder({ settings, spool, log, clock });
   const guard = createUrlGuard({ allowPrivate: settings.ALLOW_PRIVATE_URLS });
@@ -78,7 +86,7 @@ export async function createIngest({ settings, directory, log, clock }: IngestPa
         const audio = await openTracked(recording, selection, either);
         const early = Promise.withResolvers<EarlyChunk>();
         return {
-          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either, early.resolve),
+          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either, tellsEarly ? early.resolve : undefined),
           early: early.promise,
           durationMs: audio.byteLength.then((bytes) => bytes / PCM_BYTES_PER_MS),
           release: audio.release,

@@ -21,7 +21,7 @@ export const ingestSettings = z.object({
   AUDIO_SECONDS_MAX: env.number(14_400, { min: 1 }).describe('Longest audio accepted, in seconds.'),
   SPOOL_BYTES_MAX: env
     .integer(16 * 1024 ** 3, { min: 1 })
-    .describe('Disk space that uploads and decoded audio may take together, in bytes.'),
+    .describe('Room that uploads and decoded audio may take together, nearly all of it on disk, in bytes.'),
   DECODES_MAX: env.integer(4, { min: 1 }).describe('How many `ffmpeg` processes may run at a time.'),
   DECODES_WAITING_MAX: env
     .integer(256)

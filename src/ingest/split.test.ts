@@ -180,13 +180,20 @@ describe('what is told before all was heard', () => {
     expect(told[0]?.chunk).toMatchObject({ byteOffset: 0, byteLength: seconds(3.2) + 100 });
   });
 
+  test.each([27.9, 27.936, 27.968, 28, 28.032])('where %f s are one chunk, and only there', async (length) => {
+    const { told, chunks } = await early([loud(Math.round(seconds(length)))]);
+    expect(told.length).toBe(chunks.length === 1 ? 1 : 0);
+  });
+
   test('is wrong where it begins elsewhere, ends before the voice, or goes on for long after it', async () => {
-    const { told, chunks } = await early([loud(seconds(3.2)), silence(seconds(6.4))]);
+    const { told, chunks } = await early([loud(seconds(6.4)), silence(seconds(6.4))]);
     const [guess, chunk] = [told[0] as EarlyChunk, chunks[0] as VoicedChunk];
     expect(guess.covers(chunk)).toBe(true);
     expect(guess.covers({ ...chunk, startMs: 32 })).toBe(false);
-    expect(guess.covers({ ...chunk, durationMs: chunk.durationMs + 256 })).toBe(false);
-    expect(guess.covers({ ...chunk, durationMs: chunk.durationMs - 6_000 })).toBe(false);
+    const heardUntil = (endMs: number) => ({ ...chunk, voice: [{ startMs: 0, endMs }] });
+    expect(guess.covers(heardUntil(guess.chunk.durationMs + 32))).toBe(false);
+    expect(guess.covers(heardUntil(guess.chunk.durationMs))).toBe(true);
+    expect(guess.covers(heardUntil(guess.chunk.durationMs - 6_000))).toBe(false);
   });
 
   test.each([

@@ -1,4 +1,4 @@
-// Turns samples on disk into chunks, each as soon as it is decided, while the rest may still be decoded. Joins what is heard
+// Turns samples into chunks, each as soon as it is decided, while the rest may still be decoded. Joins what is heard
 // (voice-activity.ts) with what is decided (cut.ts), and frames with bytes; owns neither the file nor the decisions.
 import { Readable } from 'node:stream';
 import { type EarlyChunk, PCM_BYTES_PER_MS, type VoicedChunk } from '../transcript/recording.ts';
@@ -18,8 +18,8 @@ const ASKED_MAX = 2;
 const CHUNKS_WAITING_MAX = 16;
 
 /**
- * A recording without voice has no chunk. Throws what the file's writer failed with, as soon as it did. `onEarly` hears of the
- * only chunk of a short recording ahead of it, at most once.
+ * A recording without voice has no chunk. Throws what the file's writer failed with, as soon as it comes to it. `onEarly`
+ * hears of the only chunk of a short recording ahead of it, at most once.
  * To be iterated or never touched; leaving the iteration ends the work.
  */
 export function splitIntoChunks(
@@ -27,7 +27,7 @@ export function splitIntoChunks(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-  onEarly: (early: EarlyChunk) => void = () => {},
+  onEarly?: (early: EarlyChunk) => void,
 ): AsyncIterable<VoicedChunk> {
   const chunks = decide(file, voiceActivity, settings, signal, onEarly);
   return Readable.from(chunks, { highWaterMark: CHUNKS_WAITING_MAX });
@@ -38,24 +38,25 @@ async function* decide(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-  onEarly: (early: EarlyChunk) => void,
+  onEarly: ((early: EarlyChunk) => void) | undefined,
 ): AsyncGenerator<VoicedChunk> {
   const listener = await voiceActivity.listen(signal);
   try {
     const cutter = new Cutter(settings);
     let bytes = 0;
-    let isFirst = true;
+    let mayGuess = onEarly !== undefined;
     for await (const heard of hearBlocks(file, listener, signal)) {
       bytes = heard.bytes;
       for (const frame of heard.frames) {
         const cut = cutter.push(frame);
-        if (cut) yield toChunk(file, cut, bytes);
-        if (cut) isFirst = false;
+        if (!cut) continue;
+        mayGuess = false;
+        yield toChunk(file, cut, bytes);
       }
-      if (isFirst && cutter.begun !== undefined && file.growth.hasEnded) {
-        isFirst = false;
+      if (mayGuess && cutter.begun !== undefined && file.growth.hasEnded) {
+        mayGuess = false;
         const early = await guessChunk(file, cutter.begun, settings);
-        if (early) onEarly(early);
+        if (early) onEarly?.(early);
       }
     }
     const last = cutter.end();

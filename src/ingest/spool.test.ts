@@ -121,6 +121,23 @@ describe('what is taken', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
+  test('is in a file when it comes byte by byte, which takes more than its bytes', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const taken = await spool.take(Readable.from(numbered(10_000, 1)), nothing, never);
+    expect(await readdir(directory)).toHaveLength(1);
+    expect(await read(taken, 0, 10_000)).toEqual(Buffer.concat(numbered(10_000, 1)));
+    await taken.release();
+  });
+
+  test('is not read any more when it was released, and no file is made of it', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const taken = await spool.take(source(1000), nothing, never);
+    await taken.release();
+    await expect(taken.stored.path()).rejects.toThrow('released');
+    await expect(read(taken, 0, 10)).rejects.toThrow('released');
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test('all together take no more memory than they may; room that is given back is used again', async () => {
     const spool = await Spool.open(directory, 1e9);
     const take = () => spool.take(source(MEGABYTE, 0.9 * MEGABYTE), nothing, never);

@@ -1,5 +1,6 @@
 // Owns what was received or decoded and is still needed: in memory while it is little, else in files of the spool directory.
 // Their names, their bytes, their removal. Knows nothing of audio or HTTP.
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ const WRITE_BUFFER_BYTES = 1024 ** 2;
 const MEMORY_BYTES_EACH = 2 * 1024 ** 2;
 /** Of all together; while they are taken, what comes goes to the disk. */
 const MEMORY_BYTES_MAX = 32 * 1024 ** 2;
+/** What a part costs beside its bytes: they may arrive one by one. */
+const PART_BYTES = 512;
 
 export interface Spooled {
   stored: Stored;
@@ -29,7 +32,7 @@ export type Inspect = (part: Buffer, bytes: number) => void;
 interface Entry {
   inspect: Inspect;
   bytes: number;
-  /** What of it is in memory. */
+  /** What of it is in memory, and what that costs. */
   parts: Buffer[];
   memoryBytes: number;
   path?: string;
@@ -107,8 +110,8 @@ export class Spool {
       try {
         this.#count(part, entry);
         entry.parts.push(part);
-        entry.memoryBytes += part.length;
-        this.#memoryBytes += part.length;
+        entry.memoryBytes += part.length + PART_BYTES;
+        this.#memoryBytes += part.length + PART_BYTES;
         if (entry.memoryBytes <= MEMORY_BYTES_EACH && this.#memoryBytes <= MEMORY_BYTES_MAX) return;
         stopped.resolve();
       } catch (error) {
@@ -122,11 +125,14 @@ export class Spool {
   }
 
   #inMemory(entry: Entry): Stored {
+    const assertHeld = () => assert(this.#entries.has(entry), 'a recording is read before it is released');
     const bytes = () => {
+      assertHeld();
       if (entry.parts.length > 1) entry.parts = [Buffer.concat(entry.parts)];
       return entry.parts[0] ?? Buffer.alloc(0);
     };
-    return inMemory(bytes, () => {
+    return inMemory(bytes, async () => {
+      assertHeld();
       entry.path ??= this.#newPath();
       entry.written ??= writeWhole(entry.path, entry.parts);
       return entry.written;

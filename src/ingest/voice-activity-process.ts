@@ -47,7 +47,10 @@ export class DetectorProcess {
   readonly #gone: Promise<void>;
   /** Sent, in the order in which they are answered. */
   readonly #sent: Asked[] = [];
-  /** Not sent yet; the urgent ones go first, so what is urgent of a recording has to come before what is not. */
+  /**
+   * Not sent yet. The urgent ones go first, those of the oldest recording before the others'; so what is urgent of a recording has to
+   * come before what is not.
+   */
   readonly #waiting: Record<'urgent' | 'patient', Asked[]> = { urgent: [], patient: [] };
   #said = '';
   /** Whoever listens keeps count. */

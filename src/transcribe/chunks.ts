@@ -53,7 +53,7 @@ export async function* transcribeChunks(
     (durationMs) => (recording.durationMs = durationMs),
     () => {}, // the chunks fail with it
   );
-  void audio.early?.then((early) => recording.beginEarly(early));
+  void audio.early?.then((guess) => recording.beginEarly(guess));
   try {
     let next: Promise<Found> | undefined = ask(source);
     while (next || recording.isRunning) {
@@ -112,7 +112,7 @@ class ChunkedRecording {
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   #language: string | null;
-  #early: { chunk: EarlyChunk; final: Promise<ChunkFinal>; abort: AbortController } | undefined;
+  #early: { guess: EarlyChunk; final: Promise<ChunkFinal>; abort: AbortController } | undefined;
   #isOver = false;
   #told: Progress | undefined;
   /** Undefined until it is decoded. */
@@ -145,14 +145,14 @@ class ChunkedRecording {
   }
 
   /** Has an engine begin with the first chunk before it is told. What an earlier run left may hold that chunk. */
-  beginEarly(early: EarlyChunk): void {
+  beginEarly(guess: EarlyChunk): void {
     if (this.#chunks.length > 0 || this.#signal.aborted || this.#parts.known) return;
     const { scheduler, model, caller } = this.#parts;
     const abort = new AbortController();
     const need = { model, ...(caller !== undefined && { caller }), options: this.#options };
-    const final = runChunk(scheduler, early.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
+    const final = runChunk(scheduler, guess.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
     final.catch(() => {}); // nobody may ask for it
-    this.#early = { chunk: early, final, abort };
+    this.#early = { guess, final, abort };
   }
 
   finish(done: Done): void {
@@ -291,7 +291,7 @@ class ChunkedRecording {
   #takeEarly(chunk: VoicedChunk): Promise<ChunkFinal> | undefined {
     const early = this.#early;
     this.#early = undefined;
-    if (early?.chunk.covers(chunk)) return early.final;
+    if (early?.guess.covers(chunk)) return early.final;
     early?.abort.abort();
     return undefined;
   }
