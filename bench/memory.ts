@@ -20,7 +20,7 @@ const MANY_SOUND_SECONDS = 30;
 const REQUESTS = 10_000;
 /** In so many parts; memory is read after each. Before them some more, in which the heap finds its size. */
 const PARTS = 10;
-const WARM_UP_PARTS = 5;
+const WARM_UP_PARTS = 10;
 /** What is left to the heap's ups and downs. */
 const NO_GROWTH_MB = 8;
 const SETTLE_MS = 1_000;

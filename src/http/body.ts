@@ -24,7 +24,7 @@ export async function readWithin<Result>(
   options: BodyOptions,
   read: () => Promise<Result>,
 ): Promise<Result> {
-  const length = Number(headers.get('content-length') ?? 0);
+  const length = lengthOf(headers) ?? 0;
   body.on('error', () => {}); // a connection that breaks is noticed by its close; unheard, the error would end the process
   try {
     options.signal.throwIfAborted();
@@ -36,6 +36,12 @@ export async function readWithin<Result>(
     if (isWorthIt) await discardRest(body, { signal: options.signal, ...(options.clock && { clock: options.clock }) });
     throw thrown;
   }
+}
+
+/** As the client said before it sent the body; undefined where it did not. */
+export function lengthOf(headers: Headers): number | undefined {
+  const length = headers.get('content-length');
+  return length === null ? undefined : Number(length);
 }
 
 /** Hands the whole body to `take`, which reads its stream to the end, or rejects. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { Readable } from 'node:stream';
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import { GatewayError } from '../errors.ts';
-import { type BodyOptions, malformed, pump, readWithin } from './body.ts';
+import { type BodyOptions, lengthOf, malformed, pump, readWithin } from './body.ts';
 
 export const FORM_LIMITS = {
   fieldsMax: 200,
@@ -21,6 +21,8 @@ export interface FilePart {
   name: string;
   filename: string | undefined;
   contentType: string;
+  /** Its bytes are no more than these, the whole form's; undefined where nobody knows. */
+  bytesMax: number | undefined;
 }
 
 const FILENAME_CHARACTERS_MAX = 255;
@@ -49,7 +51,7 @@ export async function readMultipart<File extends { release(): Promise<void> }>(
   options: MultipartOptions<File>,
 ): Promise<Form<File>> {
   return readWithin(body, headers, options, () =>
-    readForm(body, createParser(headers.get('content-type') ?? ''), options),
+    readForm(body, createParser(headers.get('content-type') ?? ''), lengthOf(headers), options),
   );
 }
 
@@ -76,6 +78,7 @@ function createParser(contentType: string): BusboyInstance {
 async function readForm<File extends { release(): Promise<void> }>(
   body: Readable,
   parser: BusboyInstance,
+  bytesMax: number | undefined,
   options: MultipartOptions<File>,
 ): Promise<Form<File>> {
   const fileFields = [options.fileField].flat();
@@ -97,7 +100,7 @@ async function readForm<File extends { release(): Promise<void> }>(
     current = stream;
     stream.on('error', () => {}); // the parser reports it too
     if (name === undefined || taken || !fileFields.includes(name)) return void stream.resume();
-    taken = options.onFile({ name, filename, contentType }, stream, fields);
+    taken = options.onFile({ name, filename, contentType, bytesMax }, stream, fields);
     taken.then(() => assert(stream.readableEnded, 'A file was left unread.')).catch(fail);
   });
   parser.on('fieldsLimit', () => fail(malformed(`The form has more than ${FORM_LIMITS.fieldsMax} fields.`)));

@@ -31,8 +31,11 @@ export interface IngestParts {
 }
 
 export interface Ingest {
-  /** Streams an upload to the spool while hashing it. Destroys `upload` when that fails. */
-  receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
+  /**
+   * Streams an upload to the spool while hashing it. Destroys `upload` when that fails. It has no more than `bytesMax` bytes, where
+   * anybody knows.
+   */
+  receive(upload: Readable, signal: AbortSignal, bytesMax?: number): Promise<Recording>;
   /** The same of what a URL holds. */
   fetch: FetchUrl;
   /** Begins to decode. The recording must not be released before what comes of it is: their samples may be the same bytes. */
@@ -78,7 +81,8 @@ export async function createIngest({
   }
 
   return {
-    receive: (upload, signal) => run(signal, (either) => receiver.admit(() => receiver.receiveInTime(upload, either))),
+    receive: (upload, signal, bytesMax) =>
+      run(signal, (either) => receiver.admit(() => receiver.receiveInTime(upload, either, bytesMax))),
     fetch: (url, signal) => run(signal, (either) => receiver.admit(() => fetchUrl(url, either))),
     open: (recording, selection, signal) => run(signal, (either) => openTracked(recording, selection, either)),
     split: (recording, selection, signal) =>

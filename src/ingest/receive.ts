@@ -35,7 +35,7 @@ export class Receiver {
   }
 
   /** Gives the upload up when it takes too long. */
-  async receiveInTime(upload: Readable, signal: AbortSignal): Promise<Recording> {
+  async receiveInTime(upload: Readable, signal: AbortSignal, bytesExpected?: number): Promise<Recording> {
     const { settings, clock } = this.#parts;
     const late = new AbortController();
     const cancel = clock.after(settings.UPLOAD_SECONDS_MAX * 1000, () =>
@@ -44,21 +44,21 @@ export class Receiver {
       ),
     );
     try {
-      return await this.receive(upload, AbortSignal.any([signal, late.signal]));
+      return await this.receive(upload, AbortSignal.any([signal, late.signal]), bytesExpected);
     } finally {
       cancel();
     }
   }
 
   /** Destroys `upload` when it fails. */
-  async receive(upload: Readable, signal: AbortSignal): Promise<Recording> {
+  async receive(upload: Readable, signal: AbortSignal, bytesExpected?: number): Promise<Recording> {
     const bytesMax = this.#parts.settings.UPLOAD_BYTES_MAX;
     const hash = createHash('sha256');
     const inspect = (chunk: Buffer, bytes: number) => {
       if (bytes > bytesMax) throw new GatewayError('body-too-large', `The file is larger than ${bytesMax} bytes.`);
       hash.update(chunk);
     };
-    const file = await this.#parts.spool.take(upload, inspect, signal);
+    const file = await this.#parts.spool.take(upload, inspect, signal, bytesExpected);
     if (file.bytes === 0) {
       await file.release();
       throw new GatewayError('audio-too-short', 'The file is empty.');

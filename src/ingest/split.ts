@@ -9,8 +9,8 @@ import { FRAME_BYTES, type Listener, type VoiceActivity } from './voice-activity
 
 /** One second at a time: a short clip is heard between two blocks of long recordings. */
 const BLOCK_BYTES = 32 * FRAME_BYTES;
-/** One is computed while the answer to the other and the next question are on their way. */
-const ASKED_MAX = 2;
+/** Two are with who hears them, one of them heard while the other's answer is on its way; a third so that it is our turn again. */
+const ASKED_MAX = 3;
 /**
  * Chunks decided and not yet asked for: enough for every device of a large machine to find its next one. Hearing a long
  * recording to its end at once would take the processors from whatever else is running, for minutes, and gain nobody anything.

@@ -121,6 +121,13 @@ describe('what is taken', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
+  test('is in a file from the beginning when it is known to be much', async () => {
+    const spool = await Spool.open(directory, 1e9);
+    const taken = await spool.take(source(1000), nothing, never, 3 * MEGABYTE);
+    expect(await readdir(directory)).toHaveLength(1);
+    await taken.release();
+  });
+
   test('is in a file when it comes byte by byte, which takes more than its bytes', async () => {
     const spool = await Spool.open(directory, 1e9);
     const taken = await spool.take(Readable.from(numbered(10_000, 1)), nothing, never);

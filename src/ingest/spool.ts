@@ -10,7 +10,7 @@ import { GatewayError } from '../errors.ts';
 import { inFile, inMemory, type Stored } from '../lib/stored.ts';
 
 /** While one write is on its way to the disk this much more is collected, and then written at once. */
-const WRITE_BUFFER_BYTES = 1024 ** 2;
+const WRITE_BUFFER_BYTES = 512 * 1024;
 /** A minute of sound. A file costs more than everything else that is done for a short clip whose transcript is known. */
 const MEMORY_BYTES_EACH = 2 * 1024 ** 2;
 /** Of all together; while they are taken, what comes goes to the disk. */
@@ -64,10 +64,10 @@ export class Spool {
     return this.#bytes;
   }
 
-  /** Takes `source` in, and destroys it when that fails. After a failure nothing stays. */
-  take(source: Readable, inspect: Inspect, signal: AbortSignal): Promise<Spooled> {
+  /** Takes `source` in, and destroys it when that fails. After a failure nothing stays. What is known to be large takes no memory. */
+  take(source: Readable, inspect: Inspect, signal: AbortSignal, bytesExpected = 0): Promise<Spooled> {
     return this.#enter(source, inspect, signal, async (entry) => {
-      const isWhole = await this.#collect(source, entry, signal);
+      const isWhole = bytesExpected <= MEMORY_BYTES_EACH && (await this.#collect(source, entry, signal));
       return isWhole ? this.#inMemory(entry) : this.#writeFile(source, entry, signal);
     });
   }

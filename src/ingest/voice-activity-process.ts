@@ -28,6 +28,7 @@ export interface Answer {
 
 interface Asked {
   question: Question;
+  turn: number;
   resolve(voice: Uint8Array | undefined): void;
   cancelDeadline(): void;
 }
@@ -47,11 +48,8 @@ export class DetectorProcess {
   readonly #gone: Promise<void>;
   /** Sent, in the order in which they are answered. */
   readonly #sent: Asked[] = [];
-  /**
-   * Not sent yet. The urgent ones go first, those of the oldest recording before the others'; so what is urgent of a recording has to
-   * come before what is not.
-   */
-  readonly #waiting: Record<'urgent' | 'patient', Asked[]> = { urgent: [], patient: [] };
+  /** Not sent yet; `takeNext` says who is next. */
+  readonly #waiting: Asked[] = [];
   #said = '';
   /** Whoever listens keeps count. */
   listenerCount = 0;
@@ -60,7 +58,8 @@ export class DetectorProcess {
     this.#parts = parts;
     const child = fork(PROGRAM_PATH, [parts.modelPath], {
       env: {},
-      execArgv: [],
+      // It makes nothing that lives for longer than a question.
+      execArgv: ['--max-semi-space-size=1'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -79,10 +78,11 @@ export class DetectorProcess {
     this.#gone.then(() => this.#bury());
   }
 
-  ask(question: Question, urgency: 'urgent' | 'patient'): Promise<Uint8Array | undefined> {
+  /** A recording's questions are answered in their order; its `turn` never decreases. */
+  ask(question: Question, turn: number): Promise<Uint8Array | undefined> {
     if (!this.#child.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
-      this.#waiting[urgency].push({ question, resolve, cancelDeadline: () => {} });
+      this.#waiting.push({ question, turn, resolve, cancelDeadline: () => {} });
       this.#send();
     });
   }
@@ -95,7 +95,7 @@ export class DetectorProcess {
 
   #send(): void {
     while (this.#sent.length < SENT_MAX) {
-      const next = takeOldest(this.#waiting.urgent) ?? this.#waiting.patient.shift();
+      const next = takeNext(this.#waiting);
       if (!next) return;
       next.cancelDeadline = this.#parts.clock.after(ANSWER_MS_MAX, () => this.#child.kill('SIGKILL'));
       this.#sent.push(next);
@@ -120,8 +120,7 @@ export class DetectorProcess {
       this.state = 'gone';
       log.error(details, 'voice activity detection failed: what it was listening to is heard by loudness');
     }
-    const { urgent, patient } = this.#waiting;
-    for (const { resolve, cancelDeadline } of [...this.#sent.splice(0), ...urgent.splice(0), ...patient.splice(0)]) {
+    for (const { resolve, cancelDeadline } of [...this.#sent.splice(0), ...this.#waiting.splice(0)]) {
       cancelDeadline();
       resolve(undefined);
     }
@@ -129,10 +128,10 @@ export class DetectorProcess {
 }
 
 /**
- * The next of the recording that came first. Sixteen clips heard by turns would all end at the end, and each take a model
- * of its own, which takes longer to load than a clip to hear.
+ * Of the lowest turn, and of those the recording that came first. Recordings heard by turns of one block would all end at the end,
+ * and each take a model of its own, which takes longer to load than a clip to hear.
  */
-function takeOldest(waiting: Asked[]): Asked | undefined {
-  const [oldest] = waiting.toSorted((one, other) => one.question.recording - other.question.recording);
-  return oldest && waiting.splice(waiting.indexOf(oldest), 1)[0];
+function takeNext(waiting: Asked[]): Asked | undefined {
+  const [next] = waiting.toSorted((a, b) => a.turn - b.turn || a.question.recording - b.question.recording);
+  return next && waiting.splice(waiting.indexOf(next), 1)[0];
 }

@@ -17,18 +17,18 @@ export const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
 
 const MODEL_PATH = fileURLToPath(new URL('../../build/voice/silero_vad_v6.onnx', import.meta.url));
 
-/** Heard at the same time, 8 MB each. As many as that so that no short clip waits for long recordings to be heard to their end. */
+/** At the same time. As many as that so that no short clip waits for long recordings to be heard to their end. */
 const LISTENERS_MAX = 64;
 const LISTENERS_WAITING_MAX = 256;
 /** Each hears 290 times as fast as people speak and takes 100 MB, so a second one is made only for a second recording. */
 const PROCESSES_MAX = 8;
 
 /**
- * So much of each recording's beginning is heard before what follows in others: it is all of a short clip, which does not wait
- * for recordings that are heard far ahead of their transcription. To keep the others waiting for ever it takes
- * clips of 290 seconds in each second, all that a process can hear.
+ * A turn, one chunk: whoever has had fewer of them is heard next. So a short clip, which needs but one, does not wait for recordings
+ * that are heard far ahead of their transcription. To keep the others waiting for ever it takes clips of 290 seconds in
+ * each second, all that a process can hear.
  */
-const URGENT_FRAMES = Math.round(28_000 / FRAME_MS);
+const TURN_FRAMES = Math.round(28_000 / FRAME_MS);
 
 /**
  * The model misses low speech (of a recording at -45 dB it heard half, 2026-11), so it is given everything at a speaker's
@@ -127,23 +127,19 @@ class RecordingListener implements Listener {
     const loud = levels.map((level) => this.#loudness.hasVoice(level));
     this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
     const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
-    const urgency = this.#urgency;
+    const turn = this.#turn;
     this.#framesHeard += levels.length;
-    const voice = await this.#process?.ask(
-      { recording: this.#recording, samples: Buffer.from(samples), gain },
-      urgency,
-    );
+    const voice = await this.#process?.ask({ recording: this.#recording, samples: Buffer.from(samples), gain }, turn);
     if (!voice) this.#process = undefined; // what the model knew of the recording is lost, even if there is another process
     return levels.map((level, index) => ({ level, hasVoice: voice ? voice[index] === 1 : loud[index] === true }));
   }
 
-  /** The end of a short clip is urgent, too: until it is heard of, the model that heard the clip is nobody else's. */
-  get #urgency(): 'urgent' | 'patient' {
-    return this.#framesHeard < URGENT_FRAMES ? 'urgent' : 'patient';
+  get #turn(): number {
+    return Math.floor(this.#framesHeard / TURN_FRAMES);
   }
 
   close(): void {
-    void this.#process?.ask({ recording: this.#recording, samples: null, gain: 1 }, this.#urgency);
+    void this.#process?.ask({ recording: this.#recording, samples: null, gain: 1 }, this.#turn);
     this.#leave();
   }
 }

@@ -14,8 +14,10 @@ interface Vad {
 }
 
 const WINDOW_SAMPLES = 512;
-/** Memory of recordings that ended is kept for the next ones: 8 MB each, and 40 ms to make. */
-const IDLE_MAX = 4;
+/** 8 MB each, and 40 ms to make. One recording is heard after the other for most of the time; see `takeNext` of our parent. */
+const VADS_MAX = 2;
+/** Of what was heard last, two seconds: enough for a model that heard something else to hear on as if it had not. */
+const QUESTIONS_KEPT = 2;
 
 const [, , model = ''] = process.argv;
 if (!existsSync(model)) {
@@ -37,8 +39,15 @@ const sileroVad = {
 };
 const createVad = () => new Vad({ sileroVad, sampleRate: 16_000, numThreads: 1, debug: false }, 1);
 
+/** What is known of a recording: what it was last, and the model that heard that, unless another recording needed it. */
+interface Heard {
+  last: Uint8Array[];
+  vad: Vad | undefined;
+}
+
 const idle: Vad[] = [createVad()];
-const listening = new Map<number, Vad>();
+/** The one that was heard least recently is the first. */
+const recordings = new Map<number, Heard>();
 
 function detect(vad: Vad, bytes: Uint8Array, gain: number): Uint8Array {
   const integers = new Int16Array(new Uint8Array(bytes).buffer);
@@ -62,15 +71,30 @@ process.on('message', ({ recording, samples, gain }: Question) => {
 });
 
 function hear(recording: number, samples: Uint8Array, gain: number): Uint8Array {
-  const vad = listening.get(recording) ?? idle.pop() ?? createVad();
-  listening.set(recording, vad);
-  return detect(vad, samples, gain);
+  const { last, vad } = recordings.get(recording) ?? { last: [], vad: undefined };
+  const listening = vad ?? takeVad();
+  if (!vad) for (const before of last) detect(listening, before, gain);
+  recordings.delete(recording);
+  recordings.set(recording, { last: [...last, samples].slice(-QUESTIONS_KEPT), vad: listening });
+  return detect(listening, samples, gain);
+}
+
+/** One that has heard nothing: an idle one, a new one, or that of the recording that was heard least recently. */
+function takeVad(): Vad {
+  const held = [...recordings.values()].filter(({ vad }) => vad);
+  const free = idle.pop() ?? (held.length < VADS_MAX ? createVad() : undefined);
+  if (free) return free;
+  const [least] = held as [Heard];
+  const vad = least.vad as Vad;
+  least.vad = undefined;
+  vad.reset();
+  return vad;
 }
 
 function forget(recording: number): Uint8Array {
-  const vad = listening.get(recording);
-  listening.delete(recording);
-  if (vad && idle.length < IDLE_MAX) {
+  const vad = recordings.get(recording)?.vad;
+  recordings.delete(recording);
+  if (vad) {
     vad.reset();
     idle.push(vad);
   }

@@ -30,8 +30,8 @@ export interface Run {
 
 /** What dialects may do with audio. */
 export interface Transcriber {
-  /** Streams an upload to the spool while hashing it. */
-  receive(upload: Readable, signal: AbortSignal): Promise<Recording>;
+  /** Streams an upload to the spool while hashing it. It has no more than `bytesMax` bytes, where anybody knows. */
+  receive(upload: Readable, signal: AbortSignal, bytesMax?: number): Promise<Recording>;
   /** The same of what a URL holds. Throws `url-invalid`, `url-forbidden` or `url-unreachable`. */
   fetch(url: string, signal: AbortSignal): Promise<Recording>;
   /**
@@ -68,7 +68,7 @@ export interface TranscriberParts {
 
 export function createTranscriber(parts: TranscriberParts): Transcriber {
   const transcriber: Transcriber = {
-    receive: (upload, signal) => admit(parts.gate, () => parts.ingest.receive(upload, signal)),
+    receive: (upload, signal, bytesMax) => admit(parts.gate, () => parts.ingest.receive(upload, signal, bytesMax)),
     fetch: (url, signal) => admit(parts.gate, () => parts.ingest.fetch(url, signal)),
     models: parts.models,
 

@@ -7,7 +7,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { GatewayError, toGatewayError } from '../../errors.ts';
 import { refuseOtherMethods } from '../../http/allowed-methods.ts';
-import { type BodyOptions, readWithin, takeBody } from '../../http/body.ts';
+import { type BodyOptions, lengthOf, readWithin, takeBody } from '../../http/body.ts';
 import { readCachePolicy } from '../../http/cache-control.ts';
 import type { HttpEnvironment } from '../../http/environment.ts';
 import { CLIENT_CLOSED_REQUEST, callerOf, hasLeft, incomingBody } from '../../http/incoming.ts';
@@ -181,7 +181,7 @@ async function receive(
     if (request.callback) checkCallback(request.callback.url, jobs);
     const source = isJson(headers)
       ? { url: judge(await readJson(body, options), listenUrl).url }
-      : await takeBody(body, options, (stream) => transcriber.receive(stream, signal));
+      : await takeBody(body, options, (stream) => transcriber.receive(stream, signal, lengthOf(headers)));
     return { request, source };
   });
 }

@@ -75,7 +75,7 @@ async function readForm(upload: JobUpload, services: Services, options: BodyOpti
     async onFile(part, stream, before) {
       const fields = read(before);
       if (fields.model !== undefined) await judge(fields, upload, services);
-      return { ...(await transcriber.receive(stream, options.signal)), filename: shownFilename(part) };
+      return { ...(await transcriber.receive(stream, options.signal, part.bytesMax)), filename: shownFilename(part) };
     },
   });
   const recording = form.file;

@@ -44,10 +44,10 @@ export async function readRequest(
     signal,
     fileField: 'file',
     // What came before the recording is judged before the recording is read; what comes after it, after.
-    async onFile(_part, stream, before) {
+    async onFile({ bytesMax }, stream, before) {
       const fields = readFields(before, task);
       if (fields.model !== undefined) await judge(fields, fields.model);
-      return transcriber.receive(stream, signal);
+      return transcriber.receive(stream, signal, bytesMax);
     },
   });
   const recording = form.file;

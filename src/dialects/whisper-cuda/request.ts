@@ -57,7 +57,7 @@ export async function readRequest(
       readLanguage(language);
       if (callback_url !== undefined) checkCallback(callback_url, services);
       if (model !== undefined) await findModel(model, services);
-      return { ...(await transcriber.receive(stream, signal)), filename: shownFilename(part) };
+      return { ...(await transcriber.receive(stream, signal, part.bytesMax)), filename: shownFilename(part) };
     },
   });
   const recording = form.file;

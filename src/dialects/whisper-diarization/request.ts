@@ -46,10 +46,10 @@ export async function readRequest(
     fileField: 'file',
     // What came before the recording is judged before the recording is read; what comes after it, after. Which model is
     // meant may still be to come.
-    async onFile(_part, stream, before) {
+    async onFile({ bytesMax }, stream, before) {
       const fields = read(before);
       if (fields.whisper_model !== undefined) await judge(fields);
-      return transcriber.receive(stream, signal);
+      return transcriber.receive(stream, signal, bytesMax);
     },
   });
   const recording = form.file;

@@ -46,9 +46,9 @@ export async function readRequest(
     signal,
     fileField: 'file',
     // What came before the recording is judged before the recording is read; what comes after it, after.
-    async onFile(_part, stream, before) {
+    async onFile({ bytesMax }, stream, before) {
       await read(before);
-      return transcriber.receive(stream, signal);
+      return transcriber.receive(stream, signal, bytesMax);
     },
   });
   const recording = form.file;
