@@ -22,7 +22,7 @@ const BENCHES: Record<string, () => Promise<string>> = {
   'long-audio': () => measureLongAudio(hour()),
   'mixed-load': () => measureMixedLoad(hour()),
 };
-const MINUTES_MAX = 45;
+const MINUTES_MAX = 30;
 
 let recorded: Hour | undefined;
 const directory = mkdtempSync(join(tmpdir(), 'bench-'));
