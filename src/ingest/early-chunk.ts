@@ -6,8 +6,8 @@ import { type EarlyChunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import { type CutSettings, FRAME_MS, SILENCE_FRAMES_MAX } from './cut.ts';
 import type { GrowingFile } from './growing-file.ts';
 import { LoudnessDetector } from './loudness.ts';
+import { FRAME_BYTES } from './voice-activity.ts';
 
-const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
 /** Kept behind the last sound, twice what a chunk keeps behind its last voice: voices fade below what loudness tells. */
 const FADING_FRAMES = Math.round(448 / FRAME_MS);
 
@@ -19,11 +19,8 @@ export async function guessChunk(
 ): Promise<EarlyChunk | undefined> {
   // A recording of as many frames as the longest chunk is cut in two, wherever that may be.
   const bytesMax = (Math.floor((CHUNK_SECONDS_MAX * 1_000) / FRAME_MS) - 1) * FRAME_BYTES;
-  const samples = Buffer.concat(
-    await Array.fromAsync(
-      readRange(file.stored, file.byteOffset, Math.min(file.byteLength ?? bytesMax + 1, bytesMax + 1)),
-    ),
-  );
+  const byteLengthMax = Math.min(file.byteLength ?? Number.POSITIVE_INFINITY, bytesMax + 1);
+  const samples = Buffer.concat(await Array.fromAsync(readRange(file.stored, file.byteOffset, byteLengthMax)));
   if (samples.length > bytesMax) return undefined;
   const endFrame = endOfSound(levelsOf(samples, FRAME_BYTES), startFrame);
   if (endFrame === undefined) return undefined;

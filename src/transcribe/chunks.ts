@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
-import type { Scheduler } from '../schedule/scheduler.ts';
+import type { LeaseNeed, Scheduler } from '../schedule/scheduler.ts';
 import type { ChunkFinal, LanguageDetected, Progress, SegmentDraft } from '../transcript/event.ts';
 import type { EarlyChunk, SplitAudio, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
@@ -147,10 +147,9 @@ class ChunkedRecording {
   /** Has an engine begin with the first chunk before it is told. What an earlier run left may hold that chunk. */
   beginEarly(guess: EarlyChunk): void {
     if (this.#chunks.length > 0 || this.#signal.aborted || this.#parts.known) return;
-    const { scheduler, model, caller } = this.#parts;
     const abort = new AbortController();
-    const need = { model, ...(caller !== undefined && { caller }), options: this.#options };
-    const final = runChunk(scheduler, guess.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
+    const need = { ...this.#needOf(0), options: this.#options };
+    const final = runChunk(this.#parts.scheduler, guess.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
     final.catch(() => {}); // nobody may ask for it
     this.#early = { guess, final, abort };
   }
@@ -275,16 +274,21 @@ class ChunkedRecording {
 
   /** What the engine writes, or wrote before. */
   async #decode(index: number, chunk: VoicedChunk, options: DecodingOptions): Promise<ChunkFinal> {
-    const { scheduler, model, caller, known } = this.#parts;
+    const { scheduler, known } = this.#parts;
     const before = known?.recall(chunk, options) ?? this.#takeEarly(chunk);
     if (before) return before;
-    // The first chunk may be the only one; counted as such, it starts the long ones as promptly as the short.
-    const need = { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
-    const final = await runChunk(scheduler, chunk, { ...need, options }, this.#signal, (detected) =>
+    const need = { ...this.#needOf(index), options };
+    const final = await runChunk(scheduler, chunk, need, this.#signal, (detected) =>
       this.#detect(index, chunk, detected),
     );
     known?.keep(chunk, options, final);
     return final;
+  }
+
+  /** The first chunk may be the only one; counted as such, it starts the long recordings as promptly as the short. */
+  #needOf(index: number): LeaseNeed {
+    const { model, caller } = this.#parts;
+    return { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
   }
 
   /** The run that began early, if the first to ask asks for what it runs; else it is ended. */
