@@ -21,7 +21,7 @@ const FOLDERS = {
 const ABILITIES = {
   child_process: ['pool/', 'ingest/'],
   undici: ['pool/', 'ingest/', 'webhooks/', 'models/'],
-  'sherpa-onnx-node': ['ingest/'],
+  worker_threads: ['ingest/'],
   pg: ['models/'],
   keyv: ['cache/'],
   'lru-cache': ['cache/'],

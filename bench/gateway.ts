@@ -2,7 +2,7 @@
 // started here is ended here, whatever happens to the bench.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -151,31 +151,21 @@ async function copyWithoutBuild(root: string): Promise<string> {
   return root;
 }
 
-/** The largest resident memory of a gateway, and of the process that hears where somebody speaks, above what they began with. */
+/** The largest resident memory of a program, above what it began with. */
 export class MemoryWatch {
-  readonly #pids: Record<'gateway' | 'listener', number | undefined>;
-  readonly #first = { gateway: 0, listener: 0 };
-  readonly growthMb = { gateway: 0, listener: 0 };
-  #timer: NodeJS.Timeout | undefined;
+  readonly #pid: number;
+  readonly #firstMb: number;
+  readonly #timer: NodeJS.Timeout;
+  growthMb = 0;
 
-  private constructor(pids: Record<'gateway' | 'listener', number | undefined>) {
-    this.#pids = pids;
+  private constructor(pid: number, firstMb: number) {
+    this.#pid = pid;
+    this.#firstMb = firstMb;
+    this.#timer = setInterval(() => void this.#look(), POLL_MS);
   }
 
-  static async start(gateway: Pick<Gateway, 'pid'>): Promise<MemoryWatch> {
-    return MemoryWatch.#begin({ gateway: gateway.pid, listener: await listenerOf(gateway.pid) });
-  }
-
-  /** The same of a program that hears nothing. */
-  static startAlone(program: { pid: number }): Promise<MemoryWatch> {
-    return MemoryWatch.#begin({ gateway: program.pid, listener: undefined });
-  }
-
-  static async #begin(pids: Record<'gateway' | 'listener', number | undefined>): Promise<MemoryWatch> {
-    const watch = new MemoryWatch(pids);
-    for (const name of ['gateway', 'listener'] as const) watch.#first[name] = await residentMb(watch.#pids[name]);
-    watch.#timer = setInterval(() => void watch.#look(), POLL_MS);
-    return watch;
+  static async start({ pid }: { pid: number }): Promise<MemoryWatch> {
+    return new MemoryWatch(pid, await residentMb(pid));
   }
 
   stop(): void {
@@ -183,25 +173,11 @@ export class MemoryWatch {
   }
 
   async #look(): Promise<void> {
-    for (const name of ['gateway', 'listener'] as const) {
-      const growthMb = (await residentMb(this.#pids[name])) - this.#first[name];
-      this.growthMb[name] = Math.max(this.growthMb[name], growthMb);
-    }
+    this.growthMb = Math.max(this.growthMb, (await residentMb(this.#pid)) - this.#firstMb);
   }
 }
 
-export async function residentMb(pid: number | undefined): Promise<number> {
+export async function residentMb(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-export async function listenerOf(gatewayPid: number): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  for (const pid of pids) {
-    const [status, command] = await Promise.all(
-      ['status', 'cmdline'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
-    );
-    if (status?.includes(`PPid:\t${gatewayPid}\n`) && command?.includes('voice-detector')) return Number(pid);
-  }
-  throw new Error('The gateway runs no process that hears where somebody speaks.');
 }

@@ -55,9 +55,8 @@ export async function measureLongAudio(hour: Hour): Promise<string> {
         'first text, median',
         'p95',
         '',
-        'memory: gateway',
+        'memory',
         '',
-        'voice detector',
       ],
       [
         [
@@ -73,7 +72,6 @@ export async function measureLongAudio(hour: Hour): Promise<string> {
           'baseline',
           '',
           '',
-          '',
         ],
         ...rows,
       ],
@@ -85,7 +83,7 @@ function row(devices: number, runs: Measured[], oneMs: number): string[] {
   const totals = runs.map(({ totalMs }) => totalMs);
   const firsts = runs.map(({ firstTextMs }) => firstTextMs);
   const speedUp = oneMs / median(totals);
-  const growthMb = Math.max(...runs.map((run) => run.growthMb.gateway));
+  const growthMb = Math.max(...runs.map((run) => run.growthMb));
   return [
     String(devices),
     String(runs.length),
@@ -99,7 +97,6 @@ function row(devices: number, runs: Measured[], oneMs: number): string[] {
     verdict(Math.max(...firsts) <= FIRST_TEXT_MS_MAX),
     `${growthMb.toFixed(0)} MB`,
     verdict(growthMb < GROWTH_MB_MAX),
-    `${Math.max(...runs.map((run) => run.growthMb.listener)).toFixed(0)} MB`,
   ];
 }
 

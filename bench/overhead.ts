@@ -64,7 +64,7 @@ export async function measureOverhead(): Promise<string> {
   try {
     return [
       '## bench/overhead: what is added to a request that is a miss, before an engine that takes no time',
-      `Time from the first byte sent to the end of the answer, one request at a time, sides in turn. Targets: what the gateway adds to the engine's own time at most ${ADDED_MAX} times what the floor adds, and 1 ms at 160 kB; at 25 MB a third of what Portkey adds. Processor time: a request's, of the gateway itself and of its voice detector.`,
+      `Time from the first byte sent to the end of the answer, one request at a time, sides in turn. Targets: what the gateway adds to the engine's own time at most ${ADDED_MAX} times what the floor adds, and 1 ms at 160 kB; at 25 MB a third of what Portkey adds. Processor time: a request's, of all threads.`,
       await measureSizes(load, sides, directory),
       `### ${CONNECTIONS} connections, 160 kB\n\nTarget: at least ${RATE_MIN} of the floor's requests per second.`,
       await measureRates(load, sides, directory),
@@ -117,7 +117,7 @@ function sizeRows(size: Size, sides: Sides, of: (side: Side) => Measured): strin
       isOurs && spareMs !== undefined ? judge(added(side) <= ADDED_MAX * added(floor) + spareMs) : '',
       isOurs ? (added(side) / added(portkey)).toFixed(2) : '',
       isOurs && belowPortkey !== undefined ? judge(added(side) * belowPortkey <= added(portkey)) : '',
-      own.processorMs.map((ms) => inMs(ms)).join(' + '),
+      inMs(own.processorMs),
     ];
   });
 }

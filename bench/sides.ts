@@ -1,5 +1,5 @@
 // The gateway and what it is compared with, all before the same engine, which takes no time.
-import { Gateway, listenerOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import type { LoadTask } from './load.ts';
 import {
   INSTANT_ENGINE,
@@ -18,7 +18,7 @@ export interface Side {
   url: string;
   headers?: Record<string, string>;
   /** Whose processor time is its own. */
-  pids: number[];
+  pid: number;
 }
 
 export interface Sides {
@@ -47,11 +47,11 @@ export async function startSides(settings: Record<string, string> = {}): Promise
     const gateway = await keep(Gateway.start(options));
     const byLoudness = await keep(Gateway.start({ ...options, withoutVoiceModel: true }));
     return {
-      direct: { name: 'engine direct', url: engine.url, pids: [engine.pid] },
-      floor: { name: 'floor: pipe and hash', url: floor.url, pids: [floor.pid] },
-      portkey: { name: 'Portkey', url: portkey.url, headers: portkeyHeaders(engine), pids: [portkey.pid] },
-      gateway: { name: 'gateway', url: gateway.url, pids: [gateway.pid, await listenerOf(gateway.pid)] },
-      byLoudness: { name: 'gateway, by loudness alone', url: byLoudness.url, pids: [byLoudness.pid] },
+      direct: { name: 'engine direct', url: engine.url, pid: engine.pid },
+      floor: { name: 'floor: pipe and hash', url: floor.url, pid: floor.pid },
+      portkey: { name: 'Portkey', url: portkey.url, headers: portkeyHeaders(engine), pid: portkey.pid },
+      gateway: { name: 'gateway', url: gateway.url, pid: gateway.pid },
+      byLoudness: { name: 'gateway, by loudness alone', url: byLoudness.url, pid: byLoudness.pid },
       end,
     };
   } catch (error) {
@@ -64,8 +64,8 @@ export interface Measured {
   ms: number[];
   /** Requests in a second, of each round. */
   rates: number[];
-  /** Processor time a request, of each process of the side. */
-  processorMs: number[];
+  /** Processor time a request. */
+  processorMs: number;
 }
 
 /** The same task for each side, in turn, round after round; the rounds that warm up are not counted. */
@@ -75,13 +75,11 @@ export async function measureInTurn(
   { rounds, warmUps = 1 }: { rounds: number; warmUps?: number },
   task: Omit<LoadTask, 'url' | 'headers' | 'fields'>,
 ): Promise<Map<string, Measured>> {
-  const measured = new Map(
-    sides.map(({ name, pids }): [string, Measured] => [name, { ms: [], rates: [], processorMs: pids.map(() => 0) }]),
-  );
+  const measured = new Map(sides.map(({ name }): [string, Measured] => [name, { ms: [], rates: [], processorMs: 0 }]));
   for (let round = 0; round < warmUps + rounds; round += 1) {
     const order = sides.map((_, index) => sides[(index + round) % sides.length] as Side);
-    for (const { name, url, headers, pids } of order) {
-      const before = pids.map(processorMs);
+    for (const { name, url, headers, pid } of order) {
+      const beforeMs = processorMs(pid);
       const result = await load.run({
         ...task,
         url: `${url}${PATH}`,
@@ -94,10 +92,7 @@ export async function measureInTurn(
       const own = measured.get(name) as Measured;
       own.ms.push(...result.ms);
       own.rates.push(result.ms.length / (result.tookMs / 1000));
-      for (const [index, pid] of pids.entries()) {
-        const perRequest = (processorMs(pid) - (before[index] ?? 0)) / result.ms.length;
-        own.processorMs[index] = (own.processorMs[index] ?? 0) + perRequest / rounds;
-      }
+      own.processorMs += (processorMs(pid) - beforeMs) / result.ms.length / rounds;
     }
   }
   return measured;

@@ -5,8 +5,8 @@ import { levelsOf } from '../transcript/levels.ts';
 import { type EarlyChunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 import { type CutSettings, FRAME_MS, SILENCE_FRAMES_MAX } from './cut.ts';
 import type { GrowingFile } from './growing-file.ts';
+import { FRAME_BYTES } from './hearing.ts';
 import { LoudnessDetector } from './loudness.ts';
-import { FRAME_BYTES } from './voice-activity.ts';
 
 /** Kept behind the last sound, twice what a chunk keeps behind its last voice: voices fade below what loudness tells. */
 const FADING_FRAMES = Math.round(448 / FRAME_MS);

@@ -62,7 +62,7 @@ export async function createIngest({
   const receiver = new Receiver({ settings, spool, clock });
   const receive = (body: Readable, signal: AbortSignal) => receiver.receive(body, signal);
   const fetchUrl = createFetchUrl({ settings, guard, receive, clock });
-  const voiceActivity = new VoiceActivity({ log, clock });
+  const voiceActivity = new VoiceActivity({ log });
   const closing = new AbortController();
   const running = new Set<Promise<unknown>>();
 

@@ -4,7 +4,6 @@ import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import { inFile } from '../lib/stored.ts';
 import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
@@ -31,7 +30,7 @@ let voiceActivity: VoiceActivity;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'split-'));
   speech = (await readFile(join(import.meta.dirname, '../../build/test-audio/jfk.wav'))).subarray(WAV_HEADER_BYTES);
-  voiceActivity = new VoiceActivity({ log: silentLog, clock: systemClock });
+  voiceActivity = new VoiceActivity({ log: silentLog });
 });
 afterAll(async () => {
   await voiceActivity.close();

@@ -6,8 +6,9 @@ import { inFile, type Stored } from '../lib/stored.ts';
 import type { Chunk, EarlyChunk, VoicedChunk } from '../transcript/recording.ts';
 import { FRAME_MS } from './cut.ts';
 import { type GrowingFile, Growth } from './growing-file.ts';
+import { FRAME_BYTES } from './hearing.ts';
 import { splitIntoChunks } from './split.ts';
-import { FRAME_BYTES, type VoiceActivity } from './voice-activity.ts';
+import type { VoiceActivity } from './voice-activity.ts';
 
 const SETTINGS = { CHUNK_SECONDS_MIN: 20, CHUNK_SECONDS_MAX: 28 };
 const never = new AbortController().signal;

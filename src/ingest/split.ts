@@ -5,7 +5,8 @@ import { type EarlyChunk, PCM_BYTES_PER_MS, type VoicedChunk } from '../transcri
 import { type Cut, type CutSettings, Cutter, FRAME_MS, type Frame } from './cut.ts';
 import { guessChunk } from './early-chunk.ts';
 import { type GrowingFile, readBlocks } from './growing-file.ts';
-import { FRAME_BYTES, type Listener, type VoiceActivity } from './voice-activity.ts';
+import { FRAME_BYTES } from './hearing.ts';
+import type { Listener, VoiceActivity } from './voice-activity.ts';
 
 /** One second at a time: a short clip is heard between two blocks of long recordings. */
 const BLOCK_BYTES = 32 * FRAME_BYTES;

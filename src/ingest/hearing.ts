@@ -1,0 +1,61 @@
+// Hears one recording from its beginning to its end: for each frame how loud it is, and whether somebody speaks. Without the
+// voice activity model it tells voice by loudness.
+import { levelsOf } from '../transcript/levels.ts';
+import { PCM_BYTES_PER_MS } from '../transcript/recording.ts';
+import { FRAME_MS } from './cut.ts';
+import { LoudnessDetector } from './loudness.ts';
+import type { Silero, SileroMemory } from './silero/silero.ts';
+
+export const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
+
+/**
+ * The model misses low speech (of a recording at -45 dB it heard half, 2026-11), so it is given everything at a speaker's
+ * level. Noise, however loud, is no voice to it.
+ */
+const LEVEL_WANTED = 0.1;
+const GAIN_MAX = 100;
+/** The loudest of late is taken for the level of speech; it fades by 3 dB a second. */
+const REMEMBERED_PER_FRAME = 0.99;
+
+/** Voice begins with the second frame in a row that is as probable as this, since one alone may be a click, and goes on while that much is left. */
+const PROBABILITY_BEGINS = 0.5;
+const PROBABILITY_GOES_ON = 0.35;
+
+/** One of each for every frame. */
+export interface Heard {
+  /** Root-mean-square, 0–1. */
+  levels: Float64Array;
+  /** 1 where somebody speaks. */
+  voice: Uint8Array;
+}
+
+export class Hearing {
+  readonly #model: { silero: Silero; memory: SileroMemory } | undefined;
+  readonly #loudness = new LoudnessDetector();
+  #loudest = 0;
+  #isSpeaking = false;
+  #wasProbable = false;
+
+  constructor(silero: Silero | undefined) {
+    this.#model = silero && { silero, memory: silero.remember() };
+  }
+
+  /** The next frames, whole ones. */
+  hear(samples: Buffer): Heard {
+    const levels = Float64Array.from(levelsOf(samples, FRAME_BYTES));
+    if (!this.#model)
+      return { levels, voice: Uint8Array.from(levels, (level) => Number(this.#loudness.hasVoice(level))) };
+    this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
+    const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
+    const { silero, memory } = this.#model;
+    const probabilities = silero.hear(samples, gain, memory);
+    return { levels, voice: Uint8Array.from(probabilities, (probability) => Number(this.#isVoice(probability))) };
+  }
+
+  #isVoice(probability: number): boolean {
+    const isProbable = probability > PROBABILITY_BEGINS;
+    this.#isSpeaking = this.#isSpeaking ? probability > PROBABILITY_GOES_ON : isProbable && this.#wasProbable;
+    this.#wasProbable = isProbable;
+    return this.#isSpeaking;
+  }
+}

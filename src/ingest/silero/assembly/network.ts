@@ -1,0 +1,341 @@
+// Silero's voice activity network (16 kHz, of version 5 and 6) in AssemblyScript: compiled to network.wasm by ../compile.ts, loaded by ../silero.ts.
+// Nothing but arithmetic on fixed places in memory. It is four to five times as fast as a general runtime, which computes one
+// window at a time: here all but the recurrent layer computes a block of them, four by four, with the weights read once for four.
+//
+// samples -> magnitudes of 4 overlapping spectra a window -> 4 convolutions over time -> a recurrent layer -> a probability
+
+/** So many windows of 512 samples are heard at a time; 4 divides them. */
+export const WINDOWS_MAX: i32 = 32;
+export const WINDOW_SAMPLES: i32 = 512;
+/** A window is heard together with the end of the one before it. */
+export const CONTEXT_SAMPLES: i32 = 64;
+
+const FFT: i32 = 256;
+const HOP: i32 = 128;
+const BINS: i32 = FFT / 2 + 1;
+/** Moments of a window: its spectra, then what the second and third convolution leave of them. */
+const MOMENTS: i32 = 4;
+const WIDE: i32 = 128;
+const NARROW: i32 = 64;
+const TAPS: i32 = 3;
+const GATES: i32 = 4 * WIDE;
+
+// A moment before a window's first and one after its last stay 0: that is the convolutions' padding.
+const SPECTRA_ROW: i32 = (MOMENTS + 2) * BINS;
+const FIRST_ROW: i32 = (MOMENTS + 2) * WIDE;
+const SECOND_ROW: i32 = (MOMENTS / 2) * NARROW;
+
+const FLOAT: i32 = 4;
+const VECTOR: i32 = 16;
+
+// Weights. Those of a layer lie in panels of eight outputs, each [tap][input][output]: one stream for the inner loop to read.
+/** By which a stretch of the signal is multiplied before it is transformed. */
+export const SHAPE: usize = memory.data(FFT * FLOAT, VECTOR);
+export const FIRST_WEIGHTS: usize = memory.data(TAPS * BINS * WIDE * FLOAT, VECTOR);
+export const FIRST_BIAS: usize = memory.data(WIDE * FLOAT, VECTOR);
+export const SECOND_WEIGHTS: usize = memory.data(TAPS * WIDE * NARROW * FLOAT, VECTOR);
+export const SECOND_BIAS: usize = memory.data(NARROW * FLOAT, VECTOR);
+export const THIRD_WEIGHTS: usize = memory.data(2 * NARROW * NARROW * FLOAT, VECTOR);
+export const THIRD_BIAS: usize = memory.data(NARROW * FLOAT, VECTOR);
+export const FOURTH_WEIGHTS: usize = memory.data(NARROW * WIDE * FLOAT, VECTOR);
+export const FOURTH_BIAS: usize = memory.data(WIDE * FLOAT, VECTOR);
+export const INPUT_GATE_WEIGHTS: usize = memory.data(WIDE * GATES * FLOAT, VECTOR);
+export const HIDDEN_GATE_WEIGHTS: usize = memory.data(WIDE * GATES * FLOAT, VECTOR);
+export const GATE_BIAS: usize = memory.data(GATES * FLOAT, VECTOR);
+export const OUTPUT_WEIGHTS: usize = memory.data(WIDE * FLOAT, VECTOR);
+export const OUTPUT_BIAS: usize = memory.data(FLOAT, VECTOR);
+
+// What goes in and comes out. The state is a recording's: hidden, cell, context.
+export const SAMPLES: usize = memory.data(WINDOWS_MAX * WINDOW_SAMPLES * 2, VECTOR);
+export const STATE_FLOATS: i32 = 2 * WIDE + CONTEXT_SAMPLES;
+export const STATE: usize = memory.data(STATE_FLOATS * FLOAT, VECTOR);
+export const PROBABILITIES: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
+
+// Between the layers.
+const signal: usize = memory.data((CONTEXT_SAMPLES + WINDOWS_MAX * WINDOW_SAMPLES) * FLOAT, VECTOR);
+const lastSpectrum: usize = memory.data(FFT * FLOAT, VECTOR);
+const real: usize = memory.data(FFT * VECTOR, VECTOR);
+const imaginary: usize = memory.data(FFT * VECTOR, VECTOR);
+const cosines: usize = memory.data((FFT / 2) * FLOAT, VECTOR);
+const sines: usize = memory.data((FFT / 2) * FLOAT, VECTOR);
+const spectra: usize = memory.data(WINDOWS_MAX * SPECTRA_ROW * FLOAT, VECTOR);
+const first: usize = memory.data(WINDOWS_MAX * FIRST_ROW * FLOAT, VECTOR);
+const second: usize = memory.data(WINDOWS_MAX * SECOND_ROW * FLOAT, VECTOR);
+const third: usize = memory.data(WINDOWS_MAX * NARROW * FLOAT, VECTOR);
+const fourth: usize = memory.data(WINDOWS_MAX * WIDE * FLOAT, VECTOR);
+const gates: usize = memory.data(WINDOWS_MAX * GATES * FLOAT, VECTOR);
+
+/** The probability of voice in each of the windows in SAMPLES, amplified by `gain`; at most WINDOWS_MAX of them. */
+export function hear(windows: i32, gain: f32): void {
+  amplify(windows, gain);
+  for (let window = 0; window < windows; window += 1) transform(window);
+  const context = STATE + 2 * WIDE * FLOAT;
+  memory.copy(context, signal + windows * WINDOW_SAMPLES * FLOAT, CONTEXT_SAMPLES * FLOAT);
+
+  // Rows that are computed to fill up a four are of what was there before; nobody reads them.
+  for (let window = 0; window < windows; window += 1) {
+    const x = spectra + window * SPECTRA_ROW * FLOAT;
+    const y = first + (window * FIRST_ROW + WIDE) * FLOAT;
+    fourRows(x, BINS * FLOAT, x + 2 * BINS * FLOAT, FIRST_WEIGHTS, FIRST_BIAS, TAPS * BINS, WIDE, y, 0);
+  }
+  for (let window = 0; window < windows; window += 2) {
+    const x = first + window * FIRST_ROW * FLOAT;
+    const y = second + window * SECOND_ROW * FLOAT;
+    fourRows(x, 2 * WIDE * FLOAT, x + FIRST_ROW * FLOAT, SECOND_WEIGHTS, SECOND_BIAS, TAPS * WIDE, NARROW, y, 0);
+  }
+  for (let window = 0; window < windows; window += 4) {
+    // Of the third convolution's taps the first meets padding only; of the fourth's the second alone meets something else.
+    const x = second + window * SECOND_ROW * FLOAT;
+    const y = third + window * NARROW * FLOAT;
+    const z = fourth + window * WIDE * FLOAT;
+    const stride = SECOND_ROW * FLOAT;
+    fourRows(x, stride, x + 2 * stride, THIRD_WEIGHTS, THIRD_BIAS, 2 * NARROW, NARROW, y, 0);
+    fourRows(y, NARROW * FLOAT, y + 2 * NARROW * FLOAT, FOURTH_WEIGHTS, FOURTH_BIAS, NARROW, WIDE, z, 0);
+    fourRows(
+      z,
+      WIDE * FLOAT,
+      z + 2 * WIDE * FLOAT,
+      INPUT_GATE_WEIGHTS,
+      GATE_BIAS,
+      WIDE,
+      GATES,
+      gates + window * GATES * FLOAT,
+      -Infinity,
+    );
+  }
+  for (let window = 0; window < windows; window += 1) {
+    remember(gates + window * GATES * FLOAT);
+    store<f32>(PROBABILITIES + window * FLOAT, probability());
+  }
+}
+
+/** Integers to samples within ±1, behind the context. */
+function amplify(windows: i32, gain: f32): void {
+  memory.copy(signal, STATE + 2 * WIDE * FLOAT, CONTEXT_SAMPLES * FLOAT);
+  const factor = f32x4.splat(gain / 32768);
+  const least = f32x4.splat(-1);
+  const most = f32x4.splat(1);
+  for (let at = 0; at < windows * WINDOW_SAMPLES; at += 4) {
+    const integers = v128.load_ext<i16>(SAMPLES + at * 2);
+    const floats = f32x4.mul(f32x4.convert_i32x4_s(integers), factor);
+    v128.store(signal + (CONTEXT_SAMPLES + at) * FLOAT, f32x4.min(f32x4.max(floats, least), most));
+  }
+}
+
+/** To be called once. */
+export function prepare(): void {
+  for (let at = 0; at < FFT / 2; at += 1) {
+    const angle = (2 * Math.PI * at) / FFT;
+    store<f32>(cosines + at * FLOAT, <f32>Math.cos(angle));
+    store<f32>(sines + at * FLOAT, <f32>Math.sin(angle));
+  }
+}
+
+/** The magnitudes of a window's four spectra, each in a lane of its own. */
+function transform(window: i32): void {
+  const start = signal + window * WINDOW_SAMPLES * FLOAT;
+  // The last one reaches beyond the window's end: there the signal is mirrored.
+  const known = 2 * HOP - CONTEXT_SAMPLES;
+  memory.copy(lastSpectrum, start + 3 * HOP * FLOAT, known * FLOAT);
+  for (let at = 0; at < CONTEXT_SAMPLES; at += 1) {
+    store<f32>(lastSpectrum + (known + at) * FLOAT, load<f32>(lastSpectrum + (known - 2 - at) * FLOAT));
+  }
+  for (let at = 0; at < FFT; at += 1) {
+    const sample = start + at * FLOAT;
+    let samples = v128.load32_zero(sample);
+    samples = v128.load_lane<f32>(sample, samples, 1, HOP * FLOAT);
+    samples = v128.load_lane<f32>(sample, samples, 2, 2 * HOP * FLOAT);
+    samples = v128.load_lane<f32>(lastSpectrum + at * FLOAT, samples, 3);
+    const place = reversed(at) * VECTOR;
+    v128.store(real + place, f32x4.mul(samples, v128.load_splat<f32>(SHAPE + at * FLOAT)));
+    v128.store(imaginary + place, f32x4.splat(0));
+  }
+  for (let size = 1; size < FFT; size *= 2) butterflies(size);
+  const row = spectra + (window * SPECTRA_ROW + BINS) * FLOAT;
+  for (let bin = 0; bin < BINS; bin += 1) {
+    const re = v128.load(real + bin * VECTOR);
+    const im = v128.load(imaginary + bin * VECTOR);
+    const magnitudes = f32x4.sqrt(f32x4.add(f32x4.mul(re, re), f32x4.mul(im, im)));
+    const place = row + bin * FLOAT;
+    v128.store_lane<f32>(place, magnitudes, 0);
+    v128.store_lane<f32>(place, magnitudes, 1, BINS * FLOAT);
+    v128.store_lane<f32>(place, magnitudes, 2, 2 * BINS * FLOAT);
+    v128.store_lane<f32>(place, magnitudes, 3, 3 * BINS * FLOAT);
+  }
+}
+
+/** The eight bits of an index in reverse. */
+function reversed(index: i32): i32 {
+  let bits = ((index & 0x55) << 1) | ((index >> 1) & 0x55);
+  bits = ((bits & 0x33) << 2) | ((bits >> 2) & 0x33);
+  return ((bits & 0x0f) << 4) | (bits >> 4);
+}
+
+/** One stage of the fast Fourier transform: pairs of spectra of `size` become one of twice the size. */
+function butterflies(size: i32): void {
+  const half = size * VECTOR;
+  for (let at = 0; at < size; at += 1) {
+    const angle = at * (FFT / 2 / size) * FLOAT;
+    const cosine = v128.load_splat<f32>(cosines + angle);
+    const sine = v128.load_splat<f32>(sines + angle);
+    for (let place = at * VECTOR; place < FFT * VECTOR; place += 2 * half) {
+      const re = v128.load(real + place + half);
+      const im = v128.load(imaginary + place + half);
+      const turnedRe = f32x4.add(f32x4.mul(re, cosine), f32x4.mul(im, sine));
+      const turnedIm = f32x4.sub(f32x4.mul(im, cosine), f32x4.mul(re, sine));
+      const otherRe = v128.load(real + place);
+      const otherIm = v128.load(imaginary + place);
+      v128.store(real + place, f32x4.add(otherRe, turnedRe));
+      v128.store(imaginary + place, f32x4.add(otherIm, turnedIm));
+      v128.store(real + place + half, f32x4.sub(otherRe, turnedRe));
+      v128.store(imaginary + place + half, f32x4.sub(otherIm, turnedIm));
+    }
+  }
+}
+
+/**
+ * Four rows of a layer: each of `outputs` is its bias and the weighted sum of `inputs`, or `least` if that is less. The rows' inputs begin
+ * at x0, `stride` behind it, x2, and `stride` behind that; their results lie one behind the other.
+ */
+function fourRows(
+  x0: usize,
+  stride: usize,
+  x2: usize,
+  weights: usize,
+  bias: usize,
+  inputs: i32,
+  outputs: i32,
+  y: usize,
+  least: f32,
+): void {
+  const floor = f32x4.splat(least);
+  const width: usize = outputs * FLOAT;
+  const end = x0 + inputs * FLOAT;
+  const further = x2 - x0;
+  let weight = weights;
+  for (let output: usize = 0; output < width; output += 2 * VECTOR) {
+    let a0 = v128.load(bias + output);
+    let b0 = v128.load(bias + output, VECTOR);
+    let a1 = a0;
+    let b1 = b0;
+    let a2 = a0;
+    let b2 = b0;
+    let a3 = a0;
+    let b3 = b0;
+    for (let x = x0; x < end; x += FLOAT) {
+      const a = v128.load(weight);
+      const b = v128.load(weight, VECTOR);
+      const in0 = v128.load_splat<f32>(x);
+      a0 = f32x4.relaxed_madd(in0, a, a0);
+      b0 = f32x4.relaxed_madd(in0, b, b0);
+      const in1 = v128.load_splat<f32>(x + stride);
+      a1 = f32x4.relaxed_madd(in1, a, a1);
+      b1 = f32x4.relaxed_madd(in1, b, b1);
+      const in2 = v128.load_splat<f32>(x + further);
+      a2 = f32x4.relaxed_madd(in2, a, a2);
+      b2 = f32x4.relaxed_madd(in2, b, b2);
+      const in3 = v128.load_splat<f32>(x + further + stride);
+      a3 = f32x4.relaxed_madd(in3, a, a3);
+      b3 = f32x4.relaxed_madd(in3, b, b3);
+      weight += 2 * VECTOR;
+    }
+    storePair(y + output, a0, b0, floor);
+    storePair(y + width + output, a1, b1, floor);
+    storePair(y + 2 * width + output, a2, b2, floor);
+    storePair(y + 3 * width + output, a3, b3, floor);
+  }
+}
+
+function storePair(place: usize, a: v128, b: v128, floor: v128): void {
+  v128.store(place, f32x4.max(a, floor));
+  v128.store(place, f32x4.max(b, floor), VECTOR);
+}
+
+/** One step of the recurrent layer: its gates (input, forget, cell, output) are open by what was heard and by what it remembers. */
+function remember(open: usize): void {
+  const panel: usize = WIDE * 2 * VECTOR;
+  let weight = HIDDEN_GATE_WEIGHTS;
+  for (let sum = open; sum < open + GATES * FLOAT; sum += 8 * VECTOR) {
+    let s0 = v128.load(sum);
+    let s1 = v128.load(sum, VECTOR);
+    let s2 = v128.load(sum, 2 * VECTOR);
+    let s3 = v128.load(sum, 3 * VECTOR);
+    let s4 = v128.load(sum, 4 * VECTOR);
+    let s5 = v128.load(sum, 5 * VECTOR);
+    let s6 = v128.load(sum, 6 * VECTOR);
+    let s7 = v128.load(sum, 7 * VECTOR);
+    for (let hidden = STATE; hidden < STATE + WIDE * FLOAT; hidden += FLOAT) {
+      const value = v128.load_splat<f32>(hidden);
+      s0 = f32x4.relaxed_madd(value, v128.load(weight), s0);
+      s1 = f32x4.relaxed_madd(value, v128.load(weight, VECTOR), s1);
+      s2 = f32x4.relaxed_madd(value, v128.load(weight, panel), s2);
+      s3 = f32x4.relaxed_madd(value, v128.load(weight, panel + VECTOR), s3);
+      s4 = f32x4.relaxed_madd(value, v128.load(weight, 2 * panel), s4);
+      s5 = f32x4.relaxed_madd(value, v128.load(weight, 2 * panel + VECTOR), s5);
+      s6 = f32x4.relaxed_madd(value, v128.load(weight, 3 * panel), s6);
+      s7 = f32x4.relaxed_madd(value, v128.load(weight, 3 * panel + VECTOR), s7);
+      weight += 2 * VECTOR;
+    }
+    weight += 3 * panel;
+    v128.store(sum, s0);
+    v128.store(sum, s1, VECTOR);
+    v128.store(sum, s2, 2 * VECTOR);
+    v128.store(sum, s3, 3 * VECTOR);
+    v128.store(sum, s4, 4 * VECTOR);
+    v128.store(sum, s5, 5 * VECTOR);
+    v128.store(sum, s6, 6 * VECTOR);
+    v128.store(sum, s7, 7 * VECTOR);
+  }
+  for (let at = 0; at < WIDE * FLOAT; at += VECTOR) {
+    const cell = STATE + WIDE * FLOAT + at;
+    const entering = f32x4.mul(sigmoid(v128.load(open + at)), tanh(v128.load(open + 2 * WIDE * FLOAT + at)));
+    const kept = f32x4.mul(sigmoid(v128.load(open + WIDE * FLOAT + at)), v128.load(cell));
+    const known = f32x4.add(kept, entering);
+    v128.store(cell, known);
+    v128.store(STATE + at, f32x4.mul(sigmoid(v128.load(open + 3 * WIDE * FLOAT + at)), tanh(known)));
+  }
+}
+
+function probability(): f32 {
+  let sums = f32x4.splat(0);
+  for (let at = 0; at < WIDE * FLOAT; at += VECTOR) {
+    const positive = f32x4.max(v128.load(STATE + at), f32x4.splat(0));
+    sums = f32x4.relaxed_madd(positive, v128.load(OUTPUT_WEIGHTS + at), sums);
+  }
+  const sum =
+    f32x4.extract_lane(sums, 0) +
+    f32x4.extract_lane(sums, 1) +
+    f32x4.extract_lane(sums, 2) +
+    f32x4.extract_lane(sums, 3);
+  return f32x4.extract_lane(sigmoid(f32x4.splat(sum + load<f32>(OUTPUT_BIAS))), 0);
+}
+
+function sigmoid(x: v128): v128 {
+  const one = f32x4.splat(1);
+  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
+}
+
+function tanh(x: v128): v128 {
+  const two = f32x4.splat(2);
+  return f32x4.sub(f32x4.mul(two, sigmoid(f32x4.mul(two, x))), f32x4.splat(1));
+}
+
+/** e to the x as a power of two times a polynomial over what is left, within ±ln(2)/2. */
+function exp(x: v128): v128 {
+  const within = f32x4.min(f32x4.max(x, f32x4.splat(-87)), f32x4.splat(88));
+  const power = f32x4.nearest(f32x4.mul(within, f32x4.splat(<f32>Math.LOG2E)));
+  // ln(2) in two parts, or the difference would lose the last digits.
+  const rest = f32x4.sub(
+    f32x4.sub(within, f32x4.mul(power, f32x4.splat(0.693359375))),
+    f32x4.mul(power, f32x4.splat(-0.00021219444)),
+  );
+  let sum = f32x4.splat(1 / 720);
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(1 / 120));
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(1 / 24));
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(1 / 6));
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(0.5));
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(1));
+  sum = f32x4.add(f32x4.mul(sum, rest), f32x4.splat(1));
+  const exponent = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(power), i32x4.splat(127)), 23);
+  return f32x4.mul(sum, exponent);
+}
