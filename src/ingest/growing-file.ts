@@ -53,7 +53,7 @@ export interface GrowingFile {
 }
 
 /** Of what is there already, so many blocks are read at once: each read takes as long as hearing some of them by loudness. */
-const BLOCKS_PER_READ = 8;
+const BLOCKS_PER_READ = 4;
 
 /** Blocks of one size, the last of what remains. Ends early only when the writer fails. */
 export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncGenerator<Buffer> {

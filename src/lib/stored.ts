@@ -1,8 +1,8 @@
 // Bytes that are read more than once and from any place, wherever they lie. Does not decide where that is.
 import { open } from 'node:fs/promises';
 
-/** Few steps for what is read whole, and little in memory. */
-const BLOCK_BYTES = 256 * 1024;
+/** A chunk of half a minute in one step. */
+const BLOCK_BYTES = 1024 ** 2;
 
 export interface Stored {
   /** To be closed by the caller. */

@@ -12,7 +12,7 @@ import type { EngineProcess } from './process.ts';
 import type { Device } from './protocol.ts';
 import { requestBody } from './request-body.ts';
 import { chunkFinalFrom, hasTrueNoSpeech, parseResponse } from './response.ts';
-import { loudnessOf, readLoudness } from './voice.ts';
+import { loudnessIn, loudnessOf } from './voice.ts';
 
 /** After its caller left, an engine that is still at it is killed: on a CPU one step of a large model takes seconds. */
 const ABORT_MS_MAX = 800;
@@ -154,7 +154,7 @@ function startDeadline(inference: Inference, clock: Clock, onOver: () => void) {
 async function ask(engine: EngineProcess, inference: Inference, fileName: string, signal: AbortSignal) {
   const { chunk, options, model } = inference;
   const fields = formFields(options, model, chunk.durationMs);
-  const { headers, stream } = requestBody({ ...fields, ...inference.fields }, fileName, chunk);
+  const { headers, stream, samples } = requestBody({ ...fields, ...inference.fields }, fileName, chunk);
   // `reset`: a connection of its own. A kept one might be closed by the engine in the very moment we write to it.
   const { statusCode, body } = await request(`${engine.baseUrl}/inference`, {
     method: 'POST',
@@ -169,7 +169,7 @@ async function ask(engine: EngineProcess, inference: Inference, fileName: string
   const response = parseResponse(text);
   const isLanguageDetected = fields.language === 'auto';
   const isMeasured = response.segments.every((segment) => hasTrueNoSpeech(response, segment, isLanguageDetected));
-  const loudness = isMeasured ? loudnessOf([]) : await readLoudness(chunk);
+  const loudness = isMeasured ? loudnessOf([]) : loudnessIn(samples());
   return chunkFinalFrom(response, { chunk, options, isLanguageDetected, loudness });
 }
 

@@ -1,5 +1,5 @@
-// Builds the multipart body of an inference as a stream: a WAV header, the chunk's samples, silence. Never the whole
-// recording in memory; the length is known before the first byte is read.
+// Builds the multipart body of an inference as a stream: a WAV header, the chunk's samples, silence. Never more
+// than the chunk in memory; the length is known before the first byte is read.
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { readRange } from '../lib/stored.ts';
@@ -13,6 +13,8 @@ const BYTES_PER_SAMPLE = 2;
 export interface RequestBody {
   headers: Record<string, string>;
   stream: Readable;
+  /** What of the chunk was read so far: all, by the time that the engine has answered. */
+  samples(): Buffer;
 }
 
 export function requestBody(fields: Record<string, string>, fileName: string, chunk: Chunk): RequestBody {
@@ -26,9 +28,13 @@ export function requestBody(fields: Record<string, string>, fileName: string, ch
   const head = Buffer.concat([Buffer.from(parts.join('') + file), wavHeader(audioBytes)]);
   const tail = Buffer.concat([silence, Buffer.from(`\r\n--${boundary}--\r\n`)]);
 
+  const read: Buffer[] = [];
   async function* bytes() {
     yield head;
-    yield* readRange(chunk.stored, chunk.byteOffset, chunk.byteLength);
+    for await (const block of readRange(chunk.stored, chunk.byteOffset, chunk.byteLength)) {
+      read.push(block);
+      yield block;
+    }
     yield tail;
   }
   return {
@@ -37,6 +43,7 @@ export function requestBody(fields: Record<string, string>, fileName: string, ch
       'content-length': String(head.length + chunk.byteLength + tail.length),
     },
     stream: Readable.from(bytes(), { objectMode: false }),
+    samples: () => Buffer.concat(read),
   };
 }
 

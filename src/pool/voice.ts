@@ -1,8 +1,7 @@
 // How much voice there is in a stretch of audio, by energy. It stands in for the engine's no-speech probability where that
 // one is stale (see DESIGN.md). It is no speech detector: loud music that comes and goes counts as voice.
-import { readRange } from '../lib/stored.ts';
 import { levelsOf } from '../transcript/levels.ts';
-import { type Chunk, PCM_BYTES_PER_MS } from '../transcript/recording.ts';
+import { PCM_BYTES_PER_MS } from '../transcript/recording.ts';
 
 const FRAME_MS = 20;
 const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
@@ -21,16 +20,8 @@ export interface Loudness {
   threshold: number;
 }
 
-export async function readLoudness(chunk: Chunk): Promise<Loudness> {
-  const levels: number[] = [];
-  let rest = Buffer.alloc(0);
-  for await (const part of readRange(chunk.stored, chunk.byteOffset, chunk.byteLength)) {
-    const bytes = Buffer.concat([rest, part]);
-    const wholeBytes = bytes.length - (bytes.length % FRAME_BYTES);
-    levels.push(...levelsOf(bytes.subarray(0, wholeBytes), FRAME_BYTES));
-    rest = bytes.subarray(wholeBytes);
-  }
-  return loudnessOf(levels);
+export function loudnessIn(samples: Buffer): Loudness {
+  return loudnessOf(levelsOf(samples, FRAME_BYTES));
 }
 
 export function loudnessOf(levels: number[]): Loudness {
