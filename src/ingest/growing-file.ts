@@ -52,10 +52,7 @@ export interface GrowingFile {
   growth: Growth;
 }
 
-/** Of what is there already, so many blocks are read at once: each read takes as long as hearing some of them by loudness. */
-const BLOCKS_PER_READ = 4;
-
-/** Blocks of one size, the last of what remains. Ends early only when the writer fails. */
+/** Blocks of one size, the last of what remains, each the caller's own. Ends early only when the writer fails. */
 export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncGenerator<Buffer> {
   const reader = await file.stored.open();
   try {
@@ -65,12 +62,10 @@ export async function* readBlocks(file: GrowingFile, blockBytes: number): AsyncG
       // Both before reading: what was written in between is then read, or told of.
       const { news } = file.growth;
       const { hasEnded } = file.growth;
-      const read = await reader.read(position, Math.min(BLOCKS_PER_READ * blockBytes, endByte - position));
-      const usableBytes = hasEnded ? read.length : read.length - (read.length % blockBytes);
-      if (usableBytes > 0) {
-        for (let at = 0; at < usableBytes; at += blockBytes)
-          yield read.subarray(at, Math.min(at + blockBytes, usableBytes));
-        position += usableBytes;
+      const read = await reader.read(position, Math.min(blockBytes, endByte - position));
+      if (read.length === blockBytes || (hasEnded && read.length > 0)) {
+        position += read.length; // of what is given away there is no more to see
+        yield read;
       } else if (hasEnded) {
         return;
       } else {

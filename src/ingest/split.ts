@@ -8,8 +8,8 @@ import { type GrowingFile, readBlocks } from './growing-file.ts';
 import { FRAME_BYTES } from './hearing.ts';
 import type { Listener, VoiceActivity } from './voice-activity.ts';
 
-/** Two seconds at a time, which takes little more than a millisecond: a short clip is heard between two blocks of long recordings. */
-const BLOCK_BYTES = 64 * FRAME_BYTES;
+/** Four seconds at a time, which takes 3 ms: a short clip is heard between two blocks of long recordings. */
+const BLOCK_BYTES = 128 * FRAME_BYTES;
 /** Two are with who hears them, one of them heard while the other's answer is on its way; a third so that it is our turn again. */
 const ASKED_MAX = 3;
 /**

@@ -33,7 +33,7 @@ export interface VoiceActivityParts {
 
 /** Hears one recording, from its beginning to its end. */
 export interface Listener {
-  /** The next frames of the recording, whole ones; they are copied before this returns. Calls are answered in their order. */
+  /** The next frames of the recording, whole ones; they are given away. Calls are answered in their order. */
   hear(samples: Buffer): Promise<Frame[]>;
   close(): void;
 }
@@ -117,8 +117,7 @@ class RecordingListener implements Listener {
     assert(samples.length % FRAME_BYTES === 0);
     const turn = this.#turn;
     this.#framesHeard += samples.length / FRAME_BYTES;
-    const question = { recording: this.#recording, samples: new Uint8Array(samples) };
-    const { levels, voice } = await this.#thread.ask(question, turn);
+    const { levels, voice } = await this.#thread.ask({ recording: this.#recording, samples: alone(samples) }, turn);
     return Array.from(levels, (level, index) => ({ level, hasVoice: voice[index] === 1 }));
   }
 
@@ -130,4 +129,11 @@ class RecordingListener implements Listener {
     this.#thread.ask({ recording: this.#recording, samples: null }, this.#turn).catch(() => {});
     this.#leave();
   }
+}
+
+/** In memory that a thread can be given, since nothing else is in it. */
+function alone(samples: Buffer): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = samples;
+  const isAlone = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return isAlone ? new Uint8Array(buffer) : new Uint8Array(samples);
 }

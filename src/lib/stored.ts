@@ -12,7 +12,7 @@ export interface Stored {
 }
 
 export interface StoredReader {
-  /** What there is from `position` on, at most `byteLength`. Not to be changed: others may be reading it, too. */
+  /** What there is from `position` on, at most `byteLength`, for the caller to keep or to give away. */
   read(position: number, byteLength: number): Promise<Buffer>;
   close(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export function inFile(path: string): Stored {
       const handle = await open(path);
       return {
         async read(position, byteLength) {
-          const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(byteLength), 0, byteLength, position);
+          const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafeSlow(byteLength), 0, byteLength, position);
           return buffer.subarray(0, bytesRead);
         },
         close: () => handle.close(),
@@ -38,10 +38,17 @@ export function inMemory(bytes: () => Buffer, write: () => Promise<string>): Sto
   return {
     path: write,
     open: async () => ({
-      read: async (position, byteLength) => bytes().subarray(position, position + byteLength),
+      read: async (position, byteLength) => copyOf(bytes().subarray(position, position + byteLength)),
       close: async () => {},
     }),
   };
+}
+
+/** In memory of its own, and not in a part of what Node shares among small buffers. */
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 /** From `start` on, `byteLength` of them, fewer where they end before. */
