@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, open as openFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -365,6 +365,7 @@ test('ffmpeg runs with bounds on memory and processor time', async () => {
   expect(limits).toMatch(/Max address space +2147483648 +2147483648/);
   expect(limits).toMatch(/Max cpu time +300 +300/);
   expect(limits).toMatch(/Max core file size +0 +0/);
+  expect(limits).toMatch(/Max file size +461848576 +461848576/); // four hours, and a little
   controller.abort(new Error('enough'));
   await refused;
 });
@@ -392,16 +393,27 @@ test('only so many decode at a time, and only so many wait', async () => {
   await Promise.all(recordings.map((recording) => recording.release()));
 });
 
-test('samples come in large pieces, not packet by packet', async () => {
+test('no room for what ffmpeg writes is disk-full', async () => {
+  const path = await make('any.flac', ...TONE);
+  const full = await openFile('/dev/full', 'w');
+  const limits = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3, fileBytes: 1024 ** 3 };
+  const task = { path, demuxer: 'flac' as const, output: samplesOutput({ channel: null }) };
+  const { gone, said } = runFfmpeg(task, limits, () => {}, full.fd);
+  await gone;
+  expect(said()).toContain('No space left on device');
+  await full.close();
+});
+
+test('samples are written in large pieces, not packet by packet', async () => {
   const path = await make('minute.ogg', '-f', 'lavfi', '-i', 'sine=duration=60', '-c:a', 'libopus');
-  const unlimited = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3 };
-  const { samples, gone } = runFfmpeg(
+  const unlimited = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3, fileBytes: 1024 ** 3 };
+  const { output, gone } = runFfmpeg(
     { path, demuxer: 'ogg', output: samplesOutput({ channel: null }) },
     unlimited,
     () => {},
   );
   const sizes: number[] = [];
-  for await (const piece of samples) sizes.push(piece.length);
+  for await (const piece of output) sizes.push(piece.length);
   expect(await gone).toBe(0);
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   expect(bytes).toBeGreaterThan(1_900_000);

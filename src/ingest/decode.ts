@@ -23,13 +23,18 @@ import {
 import { type GrowingFile, Growth } from './growing-file.ts';
 import { readHead, recognise } from './recognise.ts';
 import type { IngestSettings } from './settings.ts';
-import type { Spool, Spooled } from './spool.ts';
+import { noSpaceLeft, type Spool, type Spooled, type SpoolFile } from './spool.ts';
 import { countWavChannels, locatePcm, type PcmRange } from './wav.ts';
 
 /** OpenAI refuses what is shorter, and engines make nothing of it. */
 const AUDIO_MS_MIN = 100;
 /** What the shell answers for a program that is not there, or cannot be run. */
 const NOT_FOUND_CODES = [126, 127];
+
+/** How often is looked how much ffmpeg has written: into a file of its own accord, since a pipe makes it wait whenever we are busy. */
+const MEASURE_EVERY_MS = 20;
+/** It is stopped by us where the audio is too long; where we do not come to it, by the system, a little later. */
+const FILE_BYTES_SPARE = 1024 ** 2;
 
 /** Where the number of channels stands in the header of a WAV file as ffmpeg writes it. */
 const CHANNEL_COUNT_OFFSET = 22;
@@ -78,13 +83,11 @@ export class Decoder {
     const either = AbortSignal.any([signal, released.signal]);
     const growth = new Growth();
     const opened = Promise.withResolvers<Stored>();
-    const written = this.#run(task, either, (run) =>
-      this.#writeSamples(run, either, {
-        onOpen: opened.resolve,
-        onBytes: () => growth.grew(),
-        mayBeEmpty: withoutLeadingSilence === true,
-      }),
-    );
+    const written = this.#writeSamples(task, either, {
+      onOpen: opened.resolve,
+      onBytes: () => growth.grew(),
+      mayBeEmpty: withoutLeadingSilence === true,
+    });
     written.then(
       () => growth.end(),
       (error: unknown) => {
@@ -114,13 +117,18 @@ export class Decoder {
     const { input, pcm } = await examine(recording, raw);
     if (pcm) return 1;
     const task = { ...input, path: await recording.stored.path(), output: CHANNELS_OUTPUT };
-    const count = await this.#run(task, signal, (run) => this.#readChannelCount(run));
+    const count = await this.#run(task, signal, undefined, (run) => this.#readChannelCount(run));
     if (count <= CHANNELS_MAX) return count;
     throw undecodable(`The audio has ${count} channels; at most ${CHANNELS_MAX} can be told apart.`);
   }
 
   /** Waits for its turn, sees the process to its end, and keeps the time. */
-  async #run<Result>(task: FfmpegTask, signal: AbortSignal, use: (run: FfmpegRun) => Promise<Result>): Promise<Result> {
+  async #run<Result>(
+    task: FfmpegTask,
+    signal: AbortSignal,
+    fd: number | undefined,
+    use: (run: FfmpegRun) => Promise<Result>,
+  ): Promise<Result> {
     const { settings, clock } = this.#parts;
     if (this.#slots.waitingCount >= settings.DECODES_WAITING_MAX) {
       throw new GatewayError('queue-full', 'Too many uploads are waiting to be decoded.', { retryAfterSeconds: 1 });
@@ -129,22 +137,24 @@ export class Decoder {
       program: settings.FFMPEG_BIN,
       cpuSeconds: settings.DECODE_SECONDS_MAX,
       memoryBytes: settings.DECODE_MEMORY_BYTES_MAX,
+      fileBytes: samplesMax(settings) + FILE_BYTES_SPARE,
     };
     const leave = await this.#slots.acquire(signal);
     try {
-      const run = runFfmpeg(task, limits, (seconds) => {
-        if (seconds > settings.AUDIO_SECONDS_MAX) run.samples.destroy(tooLong(settings));
-      });
-      const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => {
-        run.samples.destroy(tooSlow(settings));
-        run.kill(); // it may have ended its output and not itself
-      });
+      const onDuration = (seconds: number) => {
+        if (seconds > settings.AUDIO_SECONDS_MAX) run.stop(tooLong(settings));
+      };
+      const run = runFfmpeg(task, limits, onDuration, fd);
+      const onAbort = () => run.stop(signal.reason);
+      signal.addEventListener('abort', onAbort);
+      const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => run.stop(tooSlow(settings)));
       try {
         return await use(run);
       } finally {
         cancelDeadline();
-        run.kill();
-        await run.gone;
+        signal.removeEventListener('abort', onAbort);
+        run.stop(new Error('Nobody waits for it.'));
+        await run.gone.catch(() => {});
       }
     } finally {
       leave();
@@ -152,30 +162,43 @@ export class Decoder {
   }
 
   async #writeSamples(
-    run: FfmpegRun,
+    task: FfmpegTask,
     signal: AbortSignal,
     { onOpen, onBytes, mayBeEmpty }: { onOpen: (file: Stored) => void; onBytes: () => void; mayBeEmpty: boolean },
   ): Promise<Spooled> {
-    const { settings, spool, log } = this.#parts;
-    const bytesMax = settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
-    // The count is what holds against a file that claims nothing, or lies.
-    const count = (_chunk: Buffer, bytes: number) => {
-      if (bytes > bytesMax) throw tooLong(settings);
-      onBytes();
-    };
-    const file = await spool.write(run.samples, count, signal, onOpen);
+    const file = await this.#parts.spool.create();
     try {
-      judge(await run.gone, file.bytes, run, { settings, log, mayBeEmpty });
-      return file;
+      const bytes = await this.#run(task, signal, file.fd, async (run) => {
+        onOpen(file.stored);
+        const { ending, bytes } = await this.#follow(run, file, onBytes);
+        judge(ending, bytes, run, { ...this.#parts, mayBeEmpty });
+        return bytes;
+      });
+      await file.close();
+      return { stored: file.stored, bytes, release: file.release };
     } catch (error) {
       await file.release();
       throw error;
     }
   }
 
+  /** Until ffmpeg is gone. What it writes is measured, which is what holds against audio that claims nothing, or lies. */
+  async #follow(run: FfmpegRun, file: SpoolFile, onBytes: () => void) {
+    const { settings, clock } = this.#parts;
+    for (;;) {
+      const pause = Promise.withResolvers<undefined>();
+      const cancel = clock.after(MEASURE_EVERY_MS, () => pause.resolve(undefined));
+      const ending = await Promise.race([run.gone, pause.promise]).finally(cancel);
+      const bytes = await file.measure();
+      if (bytes > samplesMax(settings)) throw tooLong(settings);
+      if (ending !== undefined) return { ending, bytes };
+      onBytes();
+    }
+  }
+
   async #readChannelCount(run: FfmpegRun): Promise<number> {
     let head = Buffer.alloc(0);
-    for await (const chunk of run.samples) {
+    for await (const chunk of run.output) {
       head = Buffer.concat([head, chunk]);
       if (head.length >= CHANNEL_COUNT_OFFSET + 2) return head.readUInt16LE(CHANNEL_COUNT_OFFSET);
     }
@@ -238,9 +261,11 @@ function judge(
   const said = new Error(`ffmpeg ended with ${ending}: ${run.said()}`);
   // 1. There is no ffmpeg.
   if (typeof ending === 'number' && NOT_FOUND_CODES.includes(ending)) throw noFfmpeg(settings.FFMPEG_BIN, said);
-  // 2. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
+  // 2. There was no room for what it wrote.
+  if (run.said().includes('No space left on device')) throw noSpaceLeft(said);
+  // 3. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
   if (typeof ending === 'string') throw undecodable('The audio could not be decoded.', said);
-  // 3. Nothing came out.
+  // 4. Nothing came out.
   if (bytes === 0) {
     if (run.said().includes('matches no streams')) throw undecodable('The file has no audio track.', said);
     if (ending !== 0 || /\[(error|fatal)\]/.test(run.said())) {
@@ -249,16 +274,21 @@ function judge(
     // It was silent from beginning to end, and that was not wanted.
     if (mayBeEmpty) return;
   }
-  // 4. Something did. A damaged or truncated file gives what it holds, as players do.
+  // 5. Something did. A damaged or truncated file gives what it holds, as players do.
   checkLength(bytes, settings);
   if (ending !== 0) log.info({ ffmpeg: said.message }, 'damaged audio decoded in part');
 }
 
 function checkLength(bytes: number, settings: IngestSettings): void {
-  if (bytes > settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS) throw tooLong(settings);
+  if (bytes > samplesMax(settings)) throw tooLong(settings);
   if (bytes < AUDIO_MS_MIN * PCM_BYTES_PER_MS) {
     throw new GatewayError('audio-too-short', `The audio is shorter than ${AUDIO_MS_MIN / 1000} seconds.`);
   }
+}
+
+/** In bytes. */
+function samplesMax(settings: IngestSettings): number {
+  return settings.AUDIO_SECONDS_MAX * 1000 * PCM_BYTES_PER_MS;
 }
 
 function tooLong(settings: IngestSettings): GatewayError {

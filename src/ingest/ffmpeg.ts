@@ -9,21 +9,26 @@ const STDERR_CHARACTERS_MAX = 8192;
 
 // The limits are set by the shell, which every system has, in the process that then becomes ffmpeg: there is no moment
 // without them, and killing the child kills ffmpeg itself. CPU time outlives us: it ends a run whose gateway was killed.
-const FENCE = 'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2"; shift 2; exec "$@"';
+const FENCE = 'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2"; ulimit -f "$3"; shift 3; exec "$@"';
+/** What the shell counts a file's length in. */
+const FILE_BLOCK_BYTES = 512;
 
 export interface FfmpegLimits {
   program: string;
   cpuSeconds: number;
   memoryBytes: number;
+  /** The longest file that it may write. */
+  fileBytes: number;
 }
 
 export interface FfmpegRun {
-  /** Samples as engines take them, as they are decoded. */
-  samples: Readable;
+  /** What it writes, where that is not a file's. */
+  output: Readable;
   /** The last of what it said so far. */
   said(): string;
-  kill(): void;
-  /** Settles when the process is gone: its exit code, or the signal that ended it. */
+  /** Kills it, for a reason. */
+  stop(reason: unknown): void;
+  /** When the process is gone: its exit code, or the signal that ended it. Rejects with what it was stopped for. */
   gone: Promise<number | NodeJS.Signals>;
 }
 
@@ -76,17 +81,27 @@ export function samplesOutput({
 /** A little of the audio with all its channels, behind a header that counts them. */
 export const CHANNELS_OUTPUT = ['-t', '0.1', '-threads', '1', '-c:a', 'pcm_s16le', '-f', 'wav'];
 
-/** Decodes the first audio track of the task's file. `onDuration` hears what the file claims to last, once, when it claims anything. */
-export function runFfmpeg(task: FfmpegTask, limits: FfmpegLimits, onDuration: (seconds: number) => void): FfmpegRun {
-  const fence = [FENCE, 'sh', Math.ceil(limits.cpuSeconds), Math.floor(limits.memoryBytes / 1024)].map(String);
+/**
+ * Decodes the first audio track of the task's file, into the file of a descriptor if it is given one. `onDuration` hears what the
+ * file claims to last, once, when it claims anything.
+ */
+export function runFfmpeg(
+  task: FfmpegTask,
+  limits: FfmpegLimits,
+  onDuration: (seconds: number) => void,
+  fd?: number,
+): FfmpegRun {
+  const counts = [limits.cpuSeconds, limits.memoryBytes / 1024, limits.fileBytes / FILE_BLOCK_BYTES];
+  const fence = [FENCE, 'sh', ...counts.map((count) => String(Math.ceil(count)))];
   const child = spawn('sh', ['-c', ...fence, limits.program, ...decodeArguments(task)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', fd ?? 'pipe', 'pipe'],
   });
   let said = '';
   let heardDuration = false;
+  let stopped: { reason: unknown } | undefined;
   const gone = new Promise<number | NodeJS.Signals>((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve(signal ?? code ?? 0));
+    child.once('close', (code, signal) => (stopped ? reject(stopped.reason) : resolve(signal ?? code ?? 0)));
   });
   gone.catch(() => {}); // it is awaited later than it may fail
   // Without a descriptor left there is no process and there are no pipes.
@@ -99,9 +114,12 @@ export function runFfmpeg(task: FfmpegTask, limits: FfmpegLimits, onDuration: (s
     onDuration(seconds);
   });
   return {
-    samples: child.stdout ?? Readable.from([]),
+    output: child.stdout ?? Readable.from([]),
     said: () => said,
-    kill: () => child.kill('SIGKILL'),
+    stop(reason) {
+      stopped ??= { reason };
+      child.kill('SIGKILL');
+    },
     gone,
   };
 }
@@ -114,7 +132,7 @@ function decodeArguments({ path, demuxer, input = [], output }: FfmpegTask): str
     ...['-f', demuxer, ...input, '-i', `file:${path}`],
     ...['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
     ...output,
-    // Into a pipe it would write each packet of 20 ms by itself, which takes half as long again (2026-11, ffmpeg 5.1).
+    // It would write each packet of 20 ms by itself, which takes half as long again (2026-11, ffmpeg 5.1).
     ...['-flush_packets', '0', 'pipe:1'],
   ];
 }

@@ -1,4 +1,5 @@
-import { mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { writeSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -8,6 +9,8 @@ import { Spool, type Spooled } from './spool.ts';
 
 const never = new AbortController().signal;
 const nothing = () => {};
+/** What is known to be so large goes into a file. */
+const LARGE = 3 * 1024 ** 2;
 const source = (...sizes: number[]) => Readable.from(sizes.map((size) => Buffer.alloc(size)));
 
 let directory: string;
@@ -27,7 +30,7 @@ test('a full disk is disk-full, and what was written is gone', async () => {
   await rm(join(directory, 'probe'));
   const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
   for (const method of ['write', 'writev']) vi.spyOn(prototype, method).mockRejectedValue(full);
-  await expect(spool.write(source(1000, 1000), nothing, never)).rejects.toMatchObject({
+  await expect(spool.take(source(1000, 1000), nothing, never, LARGE)).rejects.toMatchObject({
     code: 'disk-full',
     cause: full,
   });
@@ -37,10 +40,10 @@ test('a full disk is disk-full, and what was written is gone', async () => {
 
 test('the bound holds over all files, and releasing makes room', async () => {
   const spool = await Spool.open(directory, 1000);
-  const file = await spool.write(source(600), nothing, never);
-  await expect(spool.write(source(300, 101), nothing, never)).rejects.toMatchObject({ code: 'disk-full' });
+  const file = await spool.take(source(600), nothing, never, LARGE);
+  await expect(spool.take(source(300, 101), nothing, never, LARGE)).rejects.toMatchObject({ code: 'disk-full' });
   expect(spool.bytes).toBe(600);
-  const other = await spool.write(source(400), nothing, never);
+  const other = await spool.take(source(400), nothing, never, LARGE);
   expect(spool.bytes).toBe(1000);
   await Promise.all([file.release(), file.release()]);
   expect(spool.bytes).toBe(400);
@@ -57,7 +60,7 @@ test('an inspector that throws stops the writing and ends the source', async () 
     seen.push(bytes);
     if (bytes > 10) throw enough;
   };
-  await expect(spool.write(chunks, inspect, never)).rejects.toBe(enough);
+  await expect(spool.take(chunks, inspect, never, LARGE)).rejects.toBe(enough);
   expect(seen).toEqual([10, 30]);
   expect(chunks.destroyed).toBe(true);
   expect(await readdir(directory)).toEqual([]);
@@ -72,15 +75,15 @@ test('a source that breaks, or is left, before its first byte leaves no file and
   const controller = new AbortController();
 
   const breaking = silent();
-  const written = spool.write(breaking, nothing, never);
+  const written = spool.take(breaking, nothing, never, LARGE);
   breaking.destroy(broken);
   await expect(written).rejects.toBe(broken);
-  await expect(spool.write(breaking, nothing, never)).rejects.toBe(broken);
+  await expect(spool.take(breaking, nothing, never, LARGE)).rejects.toBe(broken);
 
-  const left = spool.write(silent(), nothing, controller.signal);
+  const left = spool.take(silent(), nothing, controller.signal, LARGE);
   controller.abort(broken);
   await expect(left).rejects.toBe(broken);
-  await expect(spool.write(silent(), nothing, controller.signal)).rejects.toBe(broken);
+  await expect(spool.take(silent(), nothing, controller.signal, LARGE)).rejects.toBe(broken);
 
   expect(await readdir(directory)).toEqual([]);
   await expect.poll(openFiles).toBe(before);
@@ -123,7 +126,7 @@ describe('what is taken', () => {
 
   test('is in a file from the beginning when it is known to be much', async () => {
     const spool = await Spool.open(directory, 1e9);
-    const taken = await spool.take(source(1000), nothing, never, 3 * MEGABYTE);
+    const taken = await spool.take(source(1000), nothing, never, LARGE);
     expect(await readdir(directory)).toHaveLength(1);
     await taken.release();
   });
@@ -195,11 +198,37 @@ describe('what is taken', () => {
   });
 });
 
+test('what another program writes is counted as it is measured, and bounded', async () => {
+  const spool = await Spool.open(directory, 1000);
+  const openFiles = async () => (await readdir('/dev/fd')).length;
+  const before = await openFiles();
+  const file = await spool.create();
+  const path = await file.stored.path();
+  expect((await stat(path)).mode & 0o777).toBe(0o600);
+  expect(await file.measure()).toBe(0);
+  writeSync(file.fd, Buffer.alloc(600, 7));
+  expect(await file.measure()).toBe(600);
+  expect(spool.bytes).toBe(600);
+  expect(Buffer.concat(await Array.fromAsync(readRange(file.stored, 590, 100)))).toEqual(Buffer.alloc(10, 7));
+  writeSync(file.fd, Buffer.alloc(401));
+  await expect(file.measure()).rejects.toMatchObject({ code: 'disk-full' });
+  await file.close();
+  await Promise.all([file.release(), file.release()]);
+  expect(spool.bytes).toBe(0);
+  expect(await readdir(directory)).toEqual([]);
+  await (await spool.create()).release();
+  expect(await openFiles()).toBe(before);
+  await rm(directory, { recursive: true });
+  await expect(spool.create()).rejects.toMatchObject({ code: 'ENOENT' });
+  await mkdir(directory);
+});
+
 test('clearing removes what nobody released', async () => {
   const spool = await Spool.open(directory, 1e9);
-  await spool.write(source(10), nothing, never);
-  await spool.write(source(10), nothing, never);
-  expect(await readdir(directory)).toHaveLength(2);
+  await spool.take(source(10), nothing, never, LARGE);
+  await spool.take(source(10), nothing, never, LARGE);
+  await spool.create();
+  expect(await readdir(directory)).toHaveLength(3);
   await spool.clear();
   expect(await readdir(directory)).toEqual([]);
   expect(spool.bytes).toBe(0);

@@ -2,7 +2,7 @@
 // Their names, their bytes, their removal. Knows nothing of audio or HTTP.
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
@@ -25,6 +25,16 @@ export interface Spooled {
   release(): Promise<void>;
 }
 
+/** What another program writes. */
+export interface SpoolFile extends Pick<Spooled, 'stored' | 'release'> {
+  /** For the other program to write into. */
+  fd: number;
+  /** Counts what it has written by now, which is how much there is. Throws `disk-full` where that is more than may be. */
+  measure(): Promise<number>;
+  /** Nothing more is written. */
+  close(): Promise<void>;
+}
+
 /** Sees each part, and the bytes so far with it, before it is kept; stops the whole by throwing. */
 export type Inspect = (part: Buffer, bytes: number) => void;
 
@@ -38,6 +48,8 @@ interface Entry {
   path?: string;
   /** Where memory is being written to a file. */
   written?: Promise<string>;
+  /** While another program writes into it. */
+  handle?: FileHandle;
 }
 
 export class Spool {
@@ -72,9 +84,28 @@ export class Spool {
     });
   }
 
-  /** The same into a file, which may be read while it grows: `onOpen` hears of it once it is there. */
-  write(source: Readable, inspect: Inspect, signal: AbortSignal, onOpen?: (file: Stored) => void): Promise<Spooled> {
-    return this.#enter(source, inspect, signal, (entry) => this.#writeFile(source, entry, signal, onOpen));
+  /** An empty file, for another program to write into while it may be read. */
+  async create(): Promise<SpoolFile> {
+    const entry: Entry = { inspect: () => {}, bytes: 0, parts: [], memoryBytes: 0 };
+    this.#entries.add(entry);
+    try {
+      const path = this.#newPath();
+      const handle = await open(path, 'wx', 0o600);
+      Object.assign(entry, { path, handle });
+      return {
+        stored: inFile(path),
+        fd: handle.fd,
+        measure: async () => {
+          this.#add((await handle.stat()).size - entry.bytes, entry);
+          return entry.bytes;
+        },
+        close: () => closeOnce(entry),
+        release: () => this.#remove(entry),
+      };
+    } catch (error) {
+      await this.#remove(entry);
+      throw explain(error);
+    }
   }
 
   /** Deletes what is left. */
@@ -139,12 +170,10 @@ export class Spool {
     });
   }
 
-  async #writeFile(source: Readable, entry: Entry, signal: AbortSignal, onOpen?: (file: Stored) => void) {
+  async #writeFile(source: Readable, entry: Entry, signal: AbortSignal): Promise<Stored> {
     try {
       entry.path = this.#newPath();
-      const file = inFile(entry.path);
       const handle = await open(entry.path, 'wx', 0o600);
-      onOpen?.(file);
       const target = handle.createWriteStream({ highWaterMark: WRITE_BUFFER_BYTES });
       for (const part of entry.parts) target.write(part);
       this.#forget(entry);
@@ -156,17 +185,21 @@ export class Spool {
         }
       });
       await pipeline(source, target, { signal });
-      return file;
+      return inFile(entry.path);
     } catch (error) {
       throw explain(error);
     }
   }
 
   #count(part: Buffer, entry: Entry): void {
-    entry.bytes += part.length;
-    this.#bytes += part.length;
-    if (this.#bytes > this.#bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
+    this.#add(part.length, entry);
     entry.inspect(part, entry.bytes);
+  }
+
+  #add(bytes: number, entry: Entry): void {
+    entry.bytes += bytes;
+    this.#bytes += bytes;
+    if (this.#bytes > this.#bytesMax) throw diskFull('The server holds as much audio as it may at the moment.');
   }
 
   #forget(entry: Entry): void {
@@ -181,12 +214,19 @@ export class Spool {
     this.#forget(entry);
     if (entry.path === undefined) return;
     await entry.written?.catch(() => {});
+    await closeOnce(entry);
     await unlink(entry.path).catch(ignoreMissing);
   }
 
   #newPath(): string {
     return join(this.#directory, randomUUID());
   }
+}
+
+async function closeOnce(entry: Entry): Promise<void> {
+  const { handle } = entry;
+  delete entry.handle;
+  await handle?.close();
 }
 
 async function writeWhole(path: string, parts: Buffer[]): Promise<string> {
@@ -200,7 +240,12 @@ async function writeWhole(path: string, parts: Buffer[]): Promise<string> {
 
 function explain(error: unknown): unknown {
   const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
-  return isFull ? diskFull('The server has no disk space left for the audio.', error) : error;
+  return isFull ? noSpaceLeft(error) : error;
+}
+
+/** As the system says it, also to another program that writes into a file of ours. */
+export function noSpaceLeft(cause: unknown): GatewayError {
+  return diskFull('The server has no disk space left for the audio.', cause);
 }
 
 function diskFull(message: string, cause?: unknown): GatewayError {
