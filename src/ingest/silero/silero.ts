@@ -88,7 +88,7 @@ function weightsOf(tensor: (name: string) => Tensor): Record<string, Float32Arra
   return {
     // The first row of the transform is that of frequency 0: the window's shape alone.
     SHAPE: tensor('stft.forward_basis_buffer').values.subarray(0, tensor('stft.forward_basis_buffer').shape.at(-1)),
-    FIRST_WEIGHTS: layer('encoder.0.reparam_conv.weight'),
+    FIRST_WEIGHTS: turned(tensor('encoder.0.reparam_conv.weight')),
     FIRST_BIAS: bias('encoder.0.reparam_conv'),
     SECOND_WEIGHTS: layer('encoder.1.reparam_conv.weight'),
     SECOND_BIAS: bias('encoder.1.reparam_conv'),
@@ -103,6 +103,28 @@ function weightsOf(tensor: (name: string) => Tensor): Record<string, Float32Arra
     OUTPUT_WEIGHTS: tensor('decoder.decoder.2.weight').values,
     OUTPUT_BIAS: bias('decoder.decoder.2'),
   };
+}
+
+/** For each of Winograd's points, how much there is of each of three taps. */
+const POINTS = [
+  [1 / 4, 0, 0],
+  [-1 / 6, -1 / 6, -1 / 6],
+  [-1 / 6, 1 / 6, -1 / 6],
+  [1 / 24, 1 / 12, 1 / 6],
+  [1 / 24, -1 / 12, 1 / 6],
+  [0, 0, 1],
+] as const;
+
+/** The weights of a convolution for each of the points, one after the other. */
+function turned({ shape: [outputs = 0, inputs = 0], values }: Tensor): Float32Array {
+  const planes = POINTS.map(([first, second, third]) => {
+    const plane = Float32Array.from({ length: outputs * inputs }, (_, index) => {
+      const [a = 0, b = 0, c = 0] = values.subarray(3 * index, 3 * index + 3);
+      return first * a + second * b + third * c;
+    });
+    return pack({ shape: [outputs, inputs], values: plane });
+  });
+  return Float32Array.from(planes.flatMap((plane) => [...plane]));
 }
 
 /** From [output][input][tap] to panels of eight outputs, each [tap][input][output]: the order in which they are needed. */

@@ -1,6 +1,7 @@
-// Silero's voice activity network (16 kHz, of version 5 and 6) in AssemblyScript: compiled to network.wasm by ../compile.ts, loaded by ../silero.ts.
-// Nothing but arithmetic on fixed places in memory. It is four to five times as fast as a general runtime, which computes one
-// window at a time: here all but the recurrent layer computes a block of them, four by four, with the weights read once for four.
+// Silero's voice activity network (16 kHz, of version 5 and 6) in AssemblyScript: compiled to ../network.wasm by compile.mjs, loaded by ../silero.ts.
+// Nothing but arithmetic on fixed places in memory. It is six times as fast as a general runtime, which computes one window at a
+// time: here all but the recurrent layer computes a block of them, four by four, with the weights read once for four; a fast
+// Fourier transform stands for a matrix of sines, and the largest convolution is computed by Winograd's way.
 //
 // samples -> magnitudes of 4 overlapping spectra a window -> 4 convolutions over time -> a recurrent layer -> a probability
 
@@ -11,17 +12,21 @@ export const WINDOW_SAMPLES: i32 = 512;
 export const CONTEXT_SAMPLES: i32 = 64;
 
 const FFT: i32 = 256;
+const HALF: i32 = FFT / 2;
 const HOP: i32 = 128;
-const BINS: i32 = FFT / 2 + 1;
+const BINS: i32 = HALF + 1;
+/** Filled up to whole vectors. */
+const BINS_ROW: i32 = 132;
 /** Moments of a window: its spectra, then what the second and third convolution leave of them. */
 const MOMENTS: i32 = 4;
 const WIDE: i32 = 128;
 const NARROW: i32 = 64;
 const TAPS: i32 = 3;
+/** Of Winograd's: four moments by three taps in so many products, not twelve. */
+const POINTS: i32 = 6;
 const GATES: i32 = 4 * WIDE;
 
-// A moment before a window's first and one after its last stay 0: that is the convolutions' padding.
-const SPECTRA_ROW: i32 = (MOMENTS + 2) * BINS;
+// A moment before a window's first and one after its last stay 0: that is the second convolution's padding.
 const FIRST_ROW: i32 = (MOMENTS + 2) * WIDE;
 const SECOND_ROW: i32 = (MOMENTS / 2) * NARROW;
 
@@ -31,7 +36,7 @@ const VECTOR: i32 = 16;
 // Weights. Those of a layer lie in panels of eight outputs, each [tap][input][output]: one stream for the inner loop to read.
 /** By which a stretch of the signal is multiplied before it is transformed. */
 export const SHAPE: usize = memory.data(FFT * FLOAT, VECTOR);
-export const FIRST_WEIGHTS: usize = memory.data(TAPS * BINS * WIDE * FLOAT, VECTOR);
+export const FIRST_WEIGHTS: usize = memory.data(POINTS * BINS * WIDE * FLOAT, VECTOR);
 export const FIRST_BIAS: usize = memory.data(WIDE * FLOAT, VECTOR);
 export const SECOND_WEIGHTS: usize = memory.data(TAPS * WIDE * NARROW * FLOAT, VECTOR);
 export const SECOND_BIAS: usize = memory.data(NARROW * FLOAT, VECTOR);
@@ -54,11 +59,13 @@ export const PROBABILITIES: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
 // Between the layers.
 const signal: usize = memory.data((CONTEXT_SAMPLES + WINDOWS_MAX * WINDOW_SAMPLES) * FLOAT, VECTOR);
 const lastSpectrum: usize = memory.data(FFT * FLOAT, VECTOR);
-const real: usize = memory.data(FFT * VECTOR, VECTOR);
-const imaginary: usize = memory.data(FFT * VECTOR, VECTOR);
-const cosines: usize = memory.data((FFT / 2) * FLOAT, VECTOR);
-const sines: usize = memory.data((FFT / 2) * FLOAT, VECTOR);
-const spectra: usize = memory.data(WINDOWS_MAX * SPECTRA_ROW * FLOAT, VECTOR);
+const real: usize = memory.data(HALF * VECTOR, VECTOR);
+const imaginary: usize = memory.data(HALF * VECTOR, VECTOR);
+const cosines: usize = memory.data(FFT * FLOAT, VECTOR);
+const sines: usize = memory.data(FFT * FLOAT, VECTOR);
+const spectra: usize = memory.data(POINTS * WINDOWS_MAX * BINS_ROW * FLOAT, VECTOR);
+const products: usize = memory.data(POINTS * WINDOWS_MAX * WIDE * FLOAT, VECTOR);
+const noBias: usize = memory.data(WIDE * FLOAT, VECTOR);
 const first: usize = memory.data(WINDOWS_MAX * FIRST_ROW * FLOAT, VECTOR);
 const second: usize = memory.data(WINDOWS_MAX * SECOND_ROW * FLOAT, VECTOR);
 const third: usize = memory.data(WINDOWS_MAX * NARROW * FLOAT, VECTOR);
@@ -73,11 +80,16 @@ export function hear(windows: i32, gain: f32): void {
   memory.copy(context, signal + windows * WINDOW_SAMPLES * FLOAT, CONTEXT_SAMPLES * FLOAT);
 
   // Rows that are computed to fill up a four are of what was there before; nobody reads them.
-  for (let window = 0; window < windows; window += 1) {
-    const x = spectra + window * SPECTRA_ROW * FLOAT;
-    const y = first + (window * FIRST_ROW + WIDE) * FLOAT;
-    fourRows(x, BINS * FLOAT, x + 2 * BINS * FLOAT, FIRST_WEIGHTS, FIRST_BIAS, TAPS * BINS, WIDE, y, 0);
+  for (let point = 0; point < POINTS; point += 1) {
+    const weights = FIRST_WEIGHTS + point * BINS * WIDE * FLOAT;
+    for (let window = 0; window < windows; window += 4) {
+      const row = point * WINDOWS_MAX + window;
+      const x = spectra + row * BINS_ROW * FLOAT;
+      const stride = BINS_ROW * FLOAT;
+      fourRows(x, stride, x + 2 * stride, weights, noBias, BINS, WIDE, products + row * WIDE * FLOAT, -Infinity);
+    }
   }
+  for (let window = 0; window < windows; window += 1) gather(window);
   for (let window = 0; window < windows; window += 2) {
     const x = first + window * FIRST_ROW * FLOAT;
     const y = second + window * SECOND_ROW * FLOAT;
@@ -124,14 +136,14 @@ function amplify(windows: i32, gain: f32): void {
 
 /** To be called once. */
 export function prepare(): void {
-  for (let at = 0; at < FFT / 2; at += 1) {
+  for (let at = 0; at < FFT; at += 1) {
     const angle = (2 * Math.PI * at) / FFT;
     store<f32>(cosines + at * FLOAT, <f32>Math.cos(angle));
     store<f32>(sines + at * FLOAT, <f32>Math.sin(angle));
   }
 }
 
-/** The magnitudes of a window's four spectra, each in a lane of its own. */
+/** A window's four spectra, each in a lane of its own until its magnitudes are there, turned as the first convolution needs them. */
 function transform(window: i32): void {
   const start = signal + window * WINDOW_SAMPLES * FLOAT;
   // The last one reaches beyond the window's end: there the signal is mirrored.
@@ -140,45 +152,128 @@ function transform(window: i32): void {
   for (let at = 0; at < CONTEXT_SAMPLES; at += 1) {
     store<f32>(lastSpectrum + (known + at) * FLOAT, load<f32>(lastSpectrum + (known - 2 - at) * FLOAT));
   }
-  for (let at = 0; at < FFT; at += 1) {
-    const sample = start + at * FLOAT;
-    let samples = v128.load32_zero(sample);
-    samples = v128.load_lane<f32>(sample, samples, 1, HOP * FLOAT);
-    samples = v128.load_lane<f32>(sample, samples, 2, 2 * HOP * FLOAT);
-    samples = v128.load_lane<f32>(lastSpectrum + at * FLOAT, samples, 3);
+  // Samples are real: a half of them stands for the imaginary parts of the other, and `magnitudes` tells the two apart.
+  for (let at = 0; at < HALF; at += 1) {
     const place = reversed(at) * VECTOR;
-    v128.store(real + place, f32x4.mul(samples, v128.load_splat<f32>(SHAPE + at * FLOAT)));
-    v128.store(imaginary + place, f32x4.splat(0));
+    v128.store(real + place, shaped(start, 2 * at));
+    v128.store(imaginary + place, shaped(start, 2 * at + 1));
   }
-  for (let size = 1; size < FFT; size *= 2) butterflies(size);
-  const row = spectra + (window * SPECTRA_ROW + BINS) * FLOAT;
-  for (let bin = 0; bin < BINS; bin += 1) {
-    const re = v128.load(real + bin * VECTOR);
-    const im = v128.load(imaginary + bin * VECTOR);
-    const magnitudes = f32x4.sqrt(f32x4.add(f32x4.mul(re, re), f32x4.mul(im, im)));
-    const place = row + bin * FLOAT;
-    v128.store_lane<f32>(place, magnitudes, 0);
-    v128.store_lane<f32>(place, magnitudes, 1, BINS * FLOAT);
-    v128.store_lane<f32>(place, magnitudes, 2, 2 * BINS * FLOAT);
-    v128.store_lane<f32>(place, magnitudes, 3, 3 * BINS * FLOAT);
+  for (let size = 1; size < HALF; size *= 2) butterflies(size);
+  for (let bin = 0; bin < BINS_ROW; bin += 4) {
+    turn(
+      spectra + (window * BINS_ROW + bin) * FLOAT,
+      magnitudes(bin),
+      magnitudes(bin + 1),
+      magnitudes(bin + 2),
+      magnitudes(bin + 3),
+    );
   }
 }
 
-/** The eight bits of an index in reverse. */
+/** The same sample of each of the four stretches. */
+function shaped(start: usize, at: i32): v128 {
+  const sample = start + at * FLOAT;
+  let samples = v128.load32_zero(sample);
+  samples = v128.load_lane<f32>(sample, samples, 1, HOP * FLOAT);
+  samples = v128.load_lane<f32>(sample, samples, 2, 2 * HOP * FLOAT);
+  samples = v128.load_lane<f32>(lastSpectrum + at * FLOAT, samples, 3);
+  return f32x4.mul(samples, v128.load_splat<f32>(SHAPE + at * FLOAT));
+}
+
+/** The seven bits of an index in reverse. */
 function reversed(index: i32): i32 {
   let bits = ((index & 0x55) << 1) | ((index >> 1) & 0x55);
   bits = ((bits & 0x33) << 2) | ((bits >> 2) & 0x33);
-  return ((bits & 0x0f) << 4) | (bits >> 4);
+  return (((bits & 0x0f) << 4) | (bits >> 4)) >> 1;
+}
+
+function magnitudes(bin: i32): v128 {
+  const place = (bin & (HALF - 1)) * VECTOR;
+  const mirror = ((HALF - bin) & (HALF - 1)) * VECTOR;
+  const re = v128.load(real + place);
+  const im = v128.load(imaginary + place);
+  const mirrorRe = v128.load(real + mirror);
+  const mirrorIm = v128.load(imaginary + mirror);
+  const cosine = v128.load_splat<f32>(cosines + bin * FLOAT);
+  const sine = v128.load_splat<f32>(sines + bin * FLOAT);
+  // Of the samples at even places, and of those at odd ones, twice as large as they are.
+  const evenRe = f32x4.add(re, mirrorRe);
+  const evenIm = f32x4.sub(im, mirrorIm);
+  const oddRe = f32x4.add(im, mirrorIm);
+  const oddIm = f32x4.sub(mirrorRe, re);
+  const sumRe = f32x4.add(evenRe, f32x4.add(f32x4.mul(oddRe, cosine), f32x4.mul(oddIm, sine)));
+  const sumIm = f32x4.add(evenIm, f32x4.sub(f32x4.mul(oddIm, cosine), f32x4.mul(oddRe, sine)));
+  const squares = f32x4.add(f32x4.mul(sumRe, sumRe), f32x4.mul(sumIm, sumIm));
+  return f32x4.mul(f32x4.sqrt(squares), f32x4.splat(0.5));
+}
+
+/**
+ * Winograd's input transform, for four moments by three taps, of four bins; the moments are their lanes. `gather` is what undoes it;
+ * the weights were turned to match (../silero.ts).
+ */
+function turn(place: usize, a: v128, b: v128, c: v128, d: v128): void {
+  const abLow = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+  const abHigh = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+  const cdLow = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+  const cdHigh = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+  const first = v128.shuffle<f32>(abLow, cdLow, 0, 1, 4, 5);
+  const second = v128.shuffle<f32>(abLow, cdLow, 2, 3, 6, 7);
+  const third = v128.shuffle<f32>(abHigh, cdHigh, 0, 1, 4, 5);
+  const fourth = v128.shuffle<f32>(abHigh, cdHigh, 2, 3, 6, 7);
+  const two = f32x4.splat(2);
+  const four = f32x4.splat(4);
+  const five = f32x4.splat(5);
+  const rise = f32x4.mul(two, f32x4.sub(third, first));
+  const rest = f32x4.sub(fourth, second);
+  const sum = f32x4.mul(four, f32x4.add(first, second));
+  const difference = f32x4.mul(four, f32x4.sub(first, second));
+  const plane = WINDOWS_MAX * BINS_ROW * FLOAT;
+  v128.store(place, f32x4.sub(fourth, f32x4.mul(five, second)));
+  v128.store(place + plane, f32x4.sub(f32x4.add(third, fourth), sum));
+  v128.store(place + 2 * plane, f32x4.add(f32x4.sub(fourth, third), difference));
+  v128.store(place + 3 * plane, f32x4.add(rest, rise));
+  v128.store(place + 4 * plane, f32x4.sub(rest, rise));
+  v128.store(place + 5 * plane, f32x4.sub(f32x4.mul(four, first), f32x4.mul(five, third)));
+}
+
+/** Winograd's output transform: a window's six products to what the first convolution makes of its four moments. */
+function gather(window: i32): void {
+  const plane = WINDOWS_MAX * WIDE * FLOAT;
+  const zero = f32x4.splat(0);
+  for (let at = 0; at < WIDE * FLOAT; at += VECTOR) {
+    const product = products + window * WIDE * FLOAT + at;
+    const bias = v128.load(FIRST_BIAS + at);
+    const a = v128.load(product + plane);
+    const b = v128.load(product + 2 * plane);
+    const c = v128.load(product + 3 * plane);
+    const d = v128.load(product + 4 * plane);
+    const nearSum = f32x4.add(bias, f32x4.add(a, b));
+    const nearDifference = f32x4.add(bias, f32x4.sub(a, b));
+    const farSum = f32x4.add(c, d);
+    const farDifference = f32x4.sub(c, d);
+    const place = first + (window * FIRST_ROW + WIDE) * FLOAT + at;
+    const one = f32x4.add(f32x4.add(v128.load(product), nearSum), farSum);
+    const two = f32x4.add(nearDifference, f32x4.mul(f32x4.splat(2), farDifference));
+    const three = f32x4.add(nearSum, f32x4.mul(f32x4.splat(4), farSum));
+    const four = f32x4.add(
+      f32x4.add(nearDifference, v128.load(product + 5 * plane)),
+      f32x4.mul(f32x4.splat(8), farDifference),
+    );
+    v128.store(place, f32x4.max(one, zero));
+    v128.store(place, f32x4.max(two, zero), WIDE * FLOAT);
+    v128.store(place, f32x4.max(three, zero), 2 * WIDE * FLOAT);
+    v128.store(place, f32x4.max(four, zero), 3 * WIDE * FLOAT);
+  }
 }
 
 /** One stage of the fast Fourier transform: pairs of spectra of `size` become one of twice the size. */
 function butterflies(size: i32): void {
   const half = size * VECTOR;
   for (let at = 0; at < size; at += 1) {
-    const angle = at * (FFT / 2 / size) * FLOAT;
+    const angle = at * (HALF / size) * FLOAT;
     const cosine = v128.load_splat<f32>(cosines + angle);
     const sine = v128.load_splat<f32>(sines + angle);
-    for (let place = at * VECTOR; place < FFT * VECTOR; place += 2 * half) {
+    for (let place = at * VECTOR; place < HALF * VECTOR; place += 2 * half) {
       const re = v128.load(real + place + half);
       const im = v128.load(imaginary + place + half);
       const turnedRe = f32x4.add(f32x4.mul(re, cosine), f32x4.mul(im, sine));
