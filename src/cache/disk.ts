@@ -39,6 +39,8 @@ const PREPARE = [
   'PRAGMA synchronous = NORMAL',
   `CREATE INDEX IF NOT EXISTS keyv_expires ON keyv (${EXPIRES})`,
 ];
+/** By how much at most a row makes the file grow beyond its text: pages that are split, of the table and of both its indexes. */
+const ROW_BYTES_MAX = 64 * 1024;
 const FILE_BYTES = 'SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()';
 const COUNT = 'SELECT count(*) AS entries FROM keyv';
 const DELETE_OLDEST = `DELETE FROM keyv WHERE rowid = (SELECT rowid FROM keyv ORDER BY ${EXPIRES} LIMIT 1) RETURNING 1`;
@@ -71,6 +73,8 @@ export class Disk {
   /** The end of the one line in which everything that changes the file waits. Never rejects. */
   #background: Promise<void> = Promise.resolve();
   #waitingBytes = 0;
+  /** The file is not longer than this. */
+  #fileBytesMax = Number.POSITIVE_INFINITY;
   #reportedAtMs = Number.NEGATIVE_INFINITY;
   #cancelSweep = () => {};
 
@@ -102,7 +106,8 @@ export class Disk {
     this.#waitingBytes += bytes;
     const written = this.#change(async (table) => {
       await table.texts.set(key, text);
-      await this.#trim(table);
+      this.#fileBytesMax += bytes + ROW_BYTES_MAX;
+      if (this.#fileBytesMax > this.#options.bytesMax) await this.#trim(table);
     });
     void written.then(() => {
       this.#waitingBytes -= bytes;
@@ -167,6 +172,7 @@ export class Disk {
   async #trim({ sqlite }: Table): Promise<void> {
     for (;;) {
       const [{ bytes }] = await sqlite.query(FILE_BYTES);
+      this.#fileBytesMax = bytes;
       if (bytes <= this.#options.bytesMax) return;
       const deleted = await sqlite.query(DELETE_OLDEST);
       if (deleted.length === 0) return;

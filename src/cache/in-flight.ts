@@ -58,6 +58,9 @@ export class InFlight<Event extends { type: string }> {
   }
 }
 
+/** Made once: a run that is told to stop has most often just ended, and a reason takes as long to make as a short answer. */
+const LEFT = new Error('Nobody waits for it.');
+
 /** One run and what it has reported so far. Never waits for those who read. */
 class Run<Event extends { type: string }> {
   readonly events: Event[] = [];
@@ -96,7 +99,7 @@ class Run<Event extends { type: string }> {
     this.#wake();
     if (this.#callers.size > 0) return;
     this.#onOver();
-    this.#abort.abort();
+    if (!this.outcome) this.#abort.abort(LEFT);
   }
 
   #add(event: Event): void {

@@ -29,8 +29,16 @@ const PROMPT_CHARACTERS_MAX = 224 * 4;
 /** A prompt that is repeated for every window leaves room for the text of the window before. */
 const PROMPT_CARRIED_CHARACTERS_MAX = 150 * 4;
 
+/** An engine closes a connection that was idle for 5 s; we must have given it up by then, or would write into the closing. */
+const IDLE_CONNECTION_MS_MAX = 1_000;
+
 // No timeouts of undici's own: an inference is silent until it is done, and the deadline below is ours.
-const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+const agent = new Agent({
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  keepAliveTimeout: IDLE_CONNECTION_MS_MAX,
+  keepAliveMaxTimeout: IDLE_CONNECTION_MS_MAX,
+});
 
 export interface Inference {
   device: Device;
@@ -155,11 +163,9 @@ async function ask(engine: EngineProcess, inference: Inference, fileName: string
   const { chunk, options, model } = inference;
   const fields = formFields(options, model, chunk.durationMs);
   const { headers, stream, samples } = requestBody({ ...fields, ...inference.fields }, fileName, chunk);
-  // `reset`: a connection of its own. A kept one might be closed by the engine in the very moment we write to it.
   const { statusCode, body } = await request(`${engine.baseUrl}/inference`, {
     method: 'POST',
     dispatcher: agent,
-    reset: true,
     headers,
     body: stream,
     signal,

@@ -146,7 +146,7 @@ class ChunkedRecording {
 
   /** Has an engine begin with the first chunk before it is told. What an earlier run left may hold that chunk. */
   beginEarly(guess: EarlyChunk): void {
-    if (this.#chunks.length > 0 || this.#signal.aborted || this.#parts.known) return;
+    if (this.#chunks.length > 0 || this.#isOver || this.#signal.aborted || this.#parts.known) return;
     const abort = new AbortController();
     const need = { ...this.#needOf(0), options: this.#options };
     const final = runChunk(this.#parts.scheduler, guess.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
@@ -194,8 +194,11 @@ class ChunkedRecording {
     return { language: language ?? 'en', segments: this.#segments, diagnostics };
   }
 
+  /** What still runs, if anything does. */
   abort(): void {
-    this.#abort.abort();
+    this.#early?.abort.abort();
+    if (!this.#isOver) this.#abort.abort();
+    this.#isOver = true;
   }
 
   get #isPerChunk(): boolean {
