@@ -14,12 +14,12 @@ const MODEL_PATH = fileURLToPath(new URL('../../build/voice/silero_vad_v6.onnx',
 /** At the same time. As many as that so that no short clip waits for long recordings to be heard to their end. */
 const LISTENERS_MAX = 64;
 const LISTENERS_WAITING_MAX = 256;
-/** Each hears 1,400 times as fast as people speak, so a second one is made only for a second recording. */
+/** Each hears 1,800 times as fast as people speak, so a second one is made only for a second recording. */
 const THREADS_MAX = 8;
 
 /**
  * A turn, one chunk: whoever has had fewer of them is heard next. So a short clip, which needs but one, does not wait for recordings
- * that are heard far ahead of their transcription. To keep the others waiting for ever it takes clips of 1,400 seconds in
+ * that are heard far ahead of their transcription. To keep the others waiting for ever it takes clips of 1,800 seconds in
  * each second, all that a thread can hear.
  */
 const TURN_FRAMES = Math.round(28_000 / FRAME_MS);
