@@ -150,9 +150,7 @@ async function buildParts({ settings, environment }: Config, log: Log) {
   const lifecycle = createLifecycle({ scheduler, models, pool, clock });
   const gpuMeter = new GpuMeter({ devices: pool.devices, look: () => queryGpus(environment), clock });
   const cache = await openCache({ settings, directory: folder('cache'), log, clock });
-  // A GPU's engine that is aborted is free at once. On a CPU it is in the middle of a long step, and would have to be killed.
-  const tellsEarly = pool.devices.every((device) => device.kind === 'cuda');
-  const ingest = await createIngest({ settings, directory: folder('spool'), log, clock, tellsEarly });
+  const ingest = await createIngest({ settings, directory: folder('spool'), log, clock });
   const outbox = await createOutbox({ settings, directory: folder('webhooks'), log, clock });
   // News go to many at once, whose servers may be gone by now: no result may have to wait behind them.
   const newsOutbox = await createOutbox({ settings, directory: folder('news'), log, clock });

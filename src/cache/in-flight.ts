@@ -99,7 +99,7 @@ class Run<Event extends { type: string }> {
     this.#wake();
     if (this.#callers.size > 0) return;
     this.#onOver();
-    if (!this.outcome) this.#abort.abort(LEFT);
+    this.#abort.abort(LEFT);
   }
 
   #add(event: Event): void {

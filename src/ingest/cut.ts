@@ -67,11 +67,6 @@ export class Cutter {
     assert(this.#framesMax >= FORCED_FRAMES + OVERLAP_FRAMES, 'the longest chunk is too short to be cut');
   }
 
-  /** The first frame of the chunk that is being heard, once there is enough voice for it to be one. */
-  get begun(): number | undefined {
-    return this.#frames.filter((frame) => frame.hasVoice).length < VOICE_FRAMES_MIN ? undefined : this.#startFrame;
-  }
-
   /** Takes the next frame; answers the chunk that it completes. */
   push(frame: Frame): Cut | undefined {
     this.#frames.push(frame);

@@ -1,15 +1,16 @@
 // Real ffmpeg on files made at test time. After each test the spool is empty and no ffmpeg runs.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { mkdtemp, open as openFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { GatewayError } from '../errors.ts';
+import { GatewayError, toGatewayError } from '../errors.ts';
 import { FakeClock, systemClock } from '../lib/clock.ts';
 import { silentLog } from '../lib/log.ts';
 import type { AudioSelection, RawFormat, Recording } from '../transcript/recording.ts';
@@ -387,21 +388,58 @@ test('only so many decode at a time, and only so many wait', async () => {
   );
   const refused = await Promise.race(decodings);
   expect((refused as GatewayError).code).toBe('queue-full');
-  expect(await runningFfmpegs()).toHaveLength(1);
+  await expect.poll(runningFfmpegs).toHaveLength(1);
   for (const controller of controllers) controller.abort(new Error('enough'));
   await Promise.all(decodings);
   await Promise.all(recordings.map((recording) => recording.release()));
 });
 
 test('no room for what ffmpeg writes is disk-full', async () => {
+  const full = await write('ffmpeg-to-a-full-disk', '#!/bin/sh\nexec ffmpeg "$@" > /dev/full\n');
+  await chmod(full, 0o700);
+  await open({ FFMPEG_BIN: full });
+  expect((await refusal(await make('any.flac', ...TONE))).code).toBe('disk-full');
+});
+
+test.for([
+  ['a quota', 'Error closing file pipe:1: Disk quota exceeded', 'disk-full'],
+  ['a disk that fails', 'av_interleaved_write_frame(): Input/output error', 'internal'],
+  ['a disk that fails at the end', 'Error writing trailer of pipe:1: Input/output error', 'internal'],
+])('what was not written to its end for %s is no short recording', async ([, words, code]) => {
+  const failing = await write(
+    'ffmpeg-that-cannot-write',
+    `#!/bin/sh\nffmpeg "$@"\necho "[error] ${words}" >&2\nexit 1\n`,
+  );
+  await chmod(failing, 0o700);
+  await open({ FFMPEG_BIN: failing });
   const path = await make('any.flac', ...TONE);
-  const full = await openFile('/dev/full', 'w');
-  const limits = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3, fileBytes: 1024 ** 3 };
-  const task = { path, demuxer: 'flac' as const, output: samplesOutput({ channel: null }) };
-  const { gone, said } = runFfmpeg(task, limits, () => {}, full.fd);
-  await gone;
-  expect(said()).toContain('No space left on device');
-  await full.close();
+  const error = await decoding(path, () => assert.fail('it was decoded')).catch((thrown: unknown) => thrown);
+  expect(toGatewayError(error).code).toBe(code);
+});
+
+test('what a recording says of itself is no failure', async () => {
+  const title = 'title=[error] Error closing file pipe:1: No space left on device';
+  await decoding(await make('titled.flac', ...TONE, '-metadata', title), (audio) => {
+    expect(audio.durationMs).toBe(2000);
+  });
+});
+
+test('ffmpeg ends with a gateway that is killed', async () => {
+  const program = `
+    import { openSync } from 'node:fs';
+    import { runFfmpeg, samplesOutput } from ${JSON.stringify(join(import.meta.dirname, 'ffmpeg.ts'))};
+    const limits = { program: 'ffmpeg', cpuSeconds: 60, memoryBytes: 2 * 1024 ** 3, fileBytes: 1024 ** 3 };
+    const task = { path: ${JSON.stringify(await manyHours())}, demuxer: 'flac', output: samplesOutput({ channel: null }) };
+    runFfmpeg(task, limits, () => {}, openSync('/dev/null', 'w'));
+    setTimeout(() => console.log('decoding'), 200);`;
+  const gateway = spawn(process.execPath, ['--input-type=module', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(gateway.stdout, 'data');
+  const decoding = async () => (await run('ps', ['-A', '-o', 'args='])).stdout.includes(await manyHours());
+  expect(await decoding()).toBe(true);
+  gateway.kill('SIGKILL');
+  await expect.poll(decoding).toBe(false);
 });
 
 test('samples are written in large pieces, not packet by packet', async () => {

@@ -36,6 +36,10 @@ const MEASURE_EVERY_MS = 20;
 /** It is stopped by us where the audio is too long; where we do not come to it, by the system, a little later. */
 const FILE_BYTES_SPARE = 1024 ** 2;
 
+/** What ffmpeg says of a failure of its output; its input's own words stand in no such line. */
+const UNWRITTEN = /^\[(?:error|fatal)\] (?:av_interleaved_write_frame\(\)|Error \S+ \w+ (?:of )?pipe:1): .*$/m;
+const NO_SPACE = /No space left on device|Disk quota exceeded/;
+
 /** Where the number of channels stands in the header of a WAV file as ffmpeg writes it. */
 const CHANNEL_COUNT_OFFSET = 22;
 
@@ -83,11 +87,13 @@ export class Decoder {
     const either = AbortSignal.any([signal, released.signal]);
     const growth = new Growth();
     const opened = Promise.withResolvers<Stored>();
-    const written = this.#writeSamples(task, either, {
-      onOpen: opened.resolve,
-      onBytes: () => growth.grew(),
-      mayBeEmpty: withoutLeadingSilence === true,
-    });
+    const written = this.#inTurn(either, () =>
+      this.#writeSamples(task, either, {
+        onOpen: opened.resolve,
+        onBytes: () => growth.grew(),
+        mayBeEmpty: withoutLeadingSilence === true,
+      }),
+    );
     written.then(
       () => growth.end(),
       (error: unknown) => {
@@ -117,47 +123,55 @@ export class Decoder {
     const { input, pcm } = await examine(recording, raw);
     if (pcm) return 1;
     const task = { ...input, path: await recording.stored.path(), output: CHANNELS_OUTPUT };
-    const count = await this.#run(task, signal, undefined, (run) => this.#readChannelCount(run));
+    const count = await this.#inTurn(signal, () =>
+      this.#run(task, signal, undefined, (run) => this.#readChannelCount(run)),
+    );
     if (count <= CHANNELS_MAX) return count;
     throw undecodable(`The audio has ${count} channels; at most ${CHANNELS_MAX} can be told apart.`);
   }
 
-  /** Waits for its turn, sees the process to its end, and keeps the time. */
+  /** Runs `task` when it is its turn. */
+  async #inTurn<Result>(signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
+    if (this.#slots.waitingCount >= this.#parts.settings.DECODES_WAITING_MAX) {
+      throw new GatewayError('queue-full', 'Too many uploads are waiting to be decoded.', { retryAfterSeconds: 1 });
+    }
+    const leave = await this.#slots.acquire(signal);
+    try {
+      return await task();
+    } finally {
+      leave();
+    }
+  }
+
+  /** Sees the process to its end, and keeps the time. */
   async #run<Result>(
     task: FfmpegTask,
     signal: AbortSignal,
     fd: number | undefined,
     use: (run: FfmpegRun) => Promise<Result>,
   ): Promise<Result> {
+    signal.throwIfAborted();
     const { settings, clock } = this.#parts;
-    if (this.#slots.waitingCount >= settings.DECODES_WAITING_MAX) {
-      throw new GatewayError('queue-full', 'Too many uploads are waiting to be decoded.', { retryAfterSeconds: 1 });
-    }
     const limits = {
       program: settings.FFMPEG_BIN,
       cpuSeconds: settings.DECODE_SECONDS_MAX,
       memoryBytes: settings.DECODE_MEMORY_BYTES_MAX,
       fileBytes: samplesMax(settings) + FILE_BYTES_SPARE,
     };
-    const leave = await this.#slots.acquire(signal);
+    const onDuration = (seconds: number) => {
+      if (seconds > settings.AUDIO_SECONDS_MAX) run.stop(tooLong(settings));
+    };
+    const run = runFfmpeg(task, limits, onDuration, fd);
+    const onAbort = () => run.stop(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => run.stop(tooSlow(settings)));
     try {
-      const onDuration = (seconds: number) => {
-        if (seconds > settings.AUDIO_SECONDS_MAX) run.stop(tooLong(settings));
-      };
-      const run = runFfmpeg(task, limits, onDuration, fd);
-      const onAbort = () => run.stop(signal.reason);
-      signal.addEventListener('abort', onAbort);
-      const cancelDeadline = clock.after(settings.DECODE_SECONDS_MAX * 1000, () => run.stop(tooSlow(settings)));
-      try {
-        return await use(run);
-      } finally {
-        cancelDeadline();
-        signal.removeEventListener('abort', onAbort);
-        run.stop(new Error('Nobody waits for it.'));
-        await run.gone.catch(() => {});
-      }
+      return await use(run);
     } finally {
-      leave();
+      cancelDeadline();
+      signal.removeEventListener('abort', onAbort);
+      run.stop(new Error('Nobody waits for it.'));
+      await run.gone.catch(() => {});
     }
   }
 
@@ -261,8 +275,10 @@ function judge(
   const said = new Error(`ffmpeg ended with ${ending}: ${run.said()}`);
   // 1. There is no ffmpeg.
   if (typeof ending === 'number' && NOT_FOUND_CODES.includes(ending)) throw noFfmpeg(settings.FFMPEG_BIN, said);
-  // 2. There was no room for what it wrote.
-  if (run.said().includes('No space left on device')) throw noSpaceLeft(said);
+  // 2. What it made could not be written.
+  const [unwritten] = (ending !== 0 && UNWRITTEN.exec(run.said())) || [];
+  if (unwritten && NO_SPACE.test(unwritten)) throw noSpaceLeft(said);
+  if (unwritten) throw said;
   // 3. It crashed, or ran into a limit: what it wrote is no prefix anyone should trust.
   if (typeof ending === 'string') throw undecodable('The audio could not be decoded.', said);
   // 4. Nothing came out.

@@ -8,8 +8,11 @@ import type { Demuxer } from './recognise.ts';
 const STDERR_CHARACTERS_MAX = 8192;
 
 // The limits are set by the shell, which every system has, in the process that then becomes ffmpeg: there is no moment
-// without them, and killing the child kills ffmpeg itself. CPU time outlives us: it ends a run whose gateway was killed.
-const FENCE = 'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2"; ulimit -f "$3"; shift 3; exec "$@"';
+// without them, and killing the child kills ffmpeg itself. With setpriv the kernel does so when we are killed; without it, the
+// limit on processor time ends it some time.
+const FENCE =
+  'ulimit -c 0; ulimit -t "$1"; ulimit -v "$2"; ulimit -f "$3"; shift 3; ' +
+  'if command -v setpriv >/dev/null; then exec setpriv --pdeathsig KILL -- "$@"; fi; exec "$@"';
 /** What the shell counts a file's length in. */
 const FILE_BLOCK_BYTES = 512;
 

@@ -14,6 +14,8 @@ export const FRAME_BYTES = FRAME_MS * PCM_BYTES_PER_MS;
  */
 const LEVEL_WANTED = 0.1;
 const GAIN_MAX = 100;
+/** A second, amplified all alike, however much is heard at a time. */
+const STEP_FRAMES = 32;
 /** The loudest of late is taken for the level of speech; it fades by 3 dB a second. */
 const REMEMBERED_PER_FRAME = 0.99;
 
@@ -43,13 +45,20 @@ export class Hearing {
   /** The next frames, whole ones. */
   hear(samples: Buffer): Heard {
     const levels = Float64Array.from(levelsOf(samples, FRAME_BYTES));
-    if (!this.#model)
-      return { levels, voice: Uint8Array.from(levels, (level) => Number(this.#loudness.hasVoice(level))) };
+    const voice = new Uint8Array(levels.length);
+    for (let at = 0; at < levels.length; at += STEP_FRAMES) {
+      const step = samples.subarray(at * FRAME_BYTES, (at + STEP_FRAMES) * FRAME_BYTES);
+      voice.set(this.#hearStep(step, levels.subarray(at, at + STEP_FRAMES)), at);
+    }
+    return { levels, voice };
+  }
+
+  #hearStep(samples: Buffer, levels: Float64Array): number[] {
+    if (!this.#model) return Array.from(levels, (level) => Number(this.#loudness.hasVoice(level)));
     this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
     const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
     const { silero, memory } = this.#model;
-    const probabilities = silero.hear(samples, gain, memory);
-    return { levels, voice: Uint8Array.from(probabilities, (probability) => Number(this.#isVoice(probability))) };
+    return Array.from(silero.hear(samples, gain, memory), (probability) => Number(this.#isVoice(probability)));
   }
 
   #isVoice(probability: number): boolean {

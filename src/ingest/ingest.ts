@@ -5,13 +5,7 @@ import { GatewayError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { createUrlGuard } from '../lib/safe-url.ts';
-import {
-  type AudioSelection,
-  type EarlyChunk,
-  PCM_BYTES_PER_MS,
-  type Recording,
-  type SplitAudio,
-} from '../transcript/recording.ts';
+import { type AudioSelection, PCM_BYTES_PER_MS, type Recording, type SplitAudio } from '../transcript/recording.ts';
 import { Decoder, type OpenAudio } from './decode.ts';
 import { createFetchUrl, type FetchUrl } from './fetch-url.ts';
 import { Receiver } from './receive.ts';
@@ -26,8 +20,6 @@ export interface IngestParts {
   directory: string;
   log: Log;
   clock: Clock;
-  /** Whether the only chunk of a short recording is told ahead: where a wrong guess costs an engine's time and no more. */
-  tellsEarly?: boolean;
 }
 
 export interface Ingest {
@@ -49,13 +41,7 @@ export interface Ingest {
   close(): Promise<void>;
 }
 
-export async function createIngest({
-  settings,
-  directory,
-  log,
-  clock,
-  tellsEarly = false,
-}: IngestParts): Promise<Ingest> {
+export async function createIngest({ settings, directory, log, clock }: IngestParts): Promise<Ingest> {
   const spool = await Spool.open(directory, settings.SPOOL_BYTES_MAX);
   const decoder = new Decoder({ settings, spool, log, clock });
   const guard = createUrlGuard({ allowPrivate: settings.ALLOW_PRIVATE_URLS });
@@ -88,10 +74,8 @@ export async function createIngest({
     split: (recording, selection, signal) =>
       run(signal, async (either) => {
         const audio = await openTracked(recording, selection, either);
-        const early = Promise.withResolvers<EarlyChunk>();
         return {
-          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either, tellsEarly ? early.resolve : undefined),
-          early: early.promise,
+          chunks: splitIntoChunks(audio.file, voiceActivity, settings, either),
           durationMs: audio.byteLength.then((bytes) => bytes / PCM_BYTES_PER_MS),
           release: audio.release,
         };

@@ -1,9 +1,9 @@
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { inFile, type Stored } from '../lib/stored.ts';
-import type { Chunk, EarlyChunk, VoicedChunk } from '../transcript/recording.ts';
+import type { Chunk } from '../transcript/recording.ts';
 import { FRAME_MS } from './cut.ts';
 import { type GrowingFile, Growth } from './growing-file.ts';
 import { FRAME_BYTES } from './hearing.ts';
@@ -156,57 +156,6 @@ test('what the writer or the caller fails with is thrown, and the listener close
   expect(closed).toBe(2);
 });
 
-describe('what is told before all was heard', () => {
-  const loud = (byteLength: number) => Buffer.alloc(byteLength, 0x20);
-  /** What is told of a recording of these stretches, and its first chunk; whether that was still to come. */
-  async function early(stretches: Buffer[], growth = Growth.ended()) {
-    await writeFile(path, Buffer.concat(stretches));
-    const told: EarlyChunk[] = [];
-    const file = { stored, byteOffset: 0, growth };
-    const chunks = await Array.fromAsync(
-      splitIntoChunks(file, voiceActivity, SETTINGS, never, (chunk) => told.push(chunk)),
-    );
-    return { told, chunks };
-  }
-
-  test('a short recording: from its first voice to its last sound and a little more', async () => {
-    const { told, chunks } = await early([silence(seconds(3.2)), loud(seconds(3.2)), silence(seconds(3.2))]);
-    expect(told.map(({ chunk }) => [chunk.startMs, chunk.durationMs])).toEqual([[2_976, 3_872]]);
-    expect(chunks.map(({ startMs, durationMs }) => [startMs, durationMs])).toEqual([[2_976, 3_648]]);
-    expect(told[0]?.covers(chunks[0] as VoicedChunk)).toBe(true);
-  });
-
-  test('one that ends within a sample ends before it', async () => {
-    const { told } = await early([loud(seconds(3.2) + 101)]);
-    expect(told[0]?.chunk).toMatchObject({ byteOffset: 0, byteLength: seconds(3.2) + 100 });
-  });
-
-  test.each([27.9, 27.936, 27.968, 28, 28.032])('where %f s are one chunk, and only there', async (length) => {
-    const { told, chunks } = await early([loud(Math.round(seconds(length)))]);
-    expect(told.length).toBe(chunks.length === 1 ? 1 : 0);
-  });
-
-  test('is wrong where it begins elsewhere, ends before the voice, or goes on for long after it', async () => {
-    const { told, chunks } = await early([loud(seconds(6.4)), silence(seconds(6.4))]);
-    const [guess, chunk] = [told[0] as EarlyChunk, chunks[0] as VoicedChunk];
-    expect(guess.covers(chunk)).toBe(true);
-    expect(guess.covers({ ...chunk, startMs: 32 })).toBe(false);
-    const heardUntil = (endMs: number) => ({ ...chunk, voice: [{ startMs: 0, endMs }] });
-    expect(guess.covers(heardUntil(guess.chunk.durationMs + 32))).toBe(false);
-    expect(guess.covers(heardUntil(guess.chunk.durationMs))).toBe(true);
-    expect(guess.covers(heardUntil(guess.chunk.durationMs - 6_000))).toBe(false);
-  });
-
-  test.each([
-    ['a long one', [loud(seconds(29))]],
-    ['one in two parts', [loud(seconds(3.2)), silence(seconds(6.4)), loud(seconds(3.2))]],
-    ['one that holds a knock', [silence(seconds(1.6)), loud(2 * FRAME_BYTES), silence(seconds(3.2))]],
-    ['silence', [silence(seconds(3.2))]],
-  ])('nothing of %s', async (_, stretches) => {
-    expect((await early(stretches)).told).toEqual([]);
-  });
-});
-
 test('leaving the iteration closes the listener', async () => {
   await writeFile(path, speech(seconds(80)));
   const growth = new Growth();
@@ -214,6 +163,22 @@ test('leaving the iteration closes the listener', async () => {
   for await (const _chunk of chunks) break;
   growth.fail(new Error('nobody wants it'));
   await expect.poll(() => closed).toBe(1);
+});
+
+test('who hears fails with everything that was asked: the recording fails, once', async () => {
+  await writeFile(path, speech(seconds(40.96)));
+  const failed = new Error('the thread is gone');
+  const failing: Pick<VoiceActivity, 'listen'> = {
+    listen: async () => ({ hear: () => new Promise((_, reject) => setImmediate(reject, failed)), close: () => {} }),
+  };
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  const file = { stored, byteOffset: 0, growth: Growth.ended() };
+  await expect(Array.fromAsync(splitIntoChunks(file, failing, SETTINGS, never))).rejects.toBe(failed);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  process.off('unhandledRejection', note);
+  expect(unhandled).toEqual([]);
 });
 
 test('two more blocks are asked about while one is being heard, and no more', async () => {

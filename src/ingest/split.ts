@@ -1,9 +1,8 @@
 // Turns samples into chunks, each as soon as it is decided, while the rest may still be decoded. Joins what is heard
 // (voice-activity.ts) with what is decided (cut.ts), and frames with bytes; owns neither the file nor the decisions.
 import { Readable } from 'node:stream';
-import { type EarlyChunk, PCM_BYTES_PER_MS, type VoicedChunk } from '../transcript/recording.ts';
+import { PCM_BYTES_PER_MS, type VoicedChunk } from '../transcript/recording.ts';
 import { type Cut, type CutSettings, Cutter, FRAME_MS, type Frame } from './cut.ts';
-import { guessChunk } from './early-chunk.ts';
 import { type GrowingFile, readBlocks } from './growing-file.ts';
 import { FRAME_BYTES } from './hearing.ts';
 import type { Listener, VoiceActivity } from './voice-activity.ts';
@@ -19,8 +18,7 @@ const ASKED_MAX = 3;
 const CHUNKS_WAITING_MAX = 16;
 
 /**
- * A recording without voice has no chunk. Throws what the file's writer failed with, as soon as it comes to it. `onEarly`
- * hears of the only chunk of a short recording ahead of it, at most once.
+ * A recording without voice has no chunk. Throws what the file's writer failed with, as soon as it comes to it.
  * To be iterated or never touched; leaving the iteration ends the work.
  */
 export function splitIntoChunks(
@@ -28,9 +26,8 @@ export function splitIntoChunks(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-  onEarly?: (early: EarlyChunk) => void,
 ): AsyncIterable<VoicedChunk> {
-  const chunks = decide(file, voiceActivity, settings, signal, onEarly);
+  const chunks = decide(file, voiceActivity, settings, signal);
   return Readable.from(chunks, { highWaterMark: CHUNKS_WAITING_MAX });
 }
 
@@ -39,25 +36,16 @@ async function* decide(
   voiceActivity: Pick<VoiceActivity, 'listen'>,
   settings: CutSettings,
   signal: AbortSignal,
-  onEarly: ((early: EarlyChunk) => void) | undefined,
 ): AsyncGenerator<VoicedChunk> {
   const listener = await voiceActivity.listen(signal);
   try {
     const cutter = new Cutter(settings);
     let bytes = 0;
-    let mayGuess = onEarly !== undefined;
     for await (const heard of hearBlocks(file, listener, signal)) {
       bytes = heard.bytes;
       for (const frame of heard.frames) {
         const cut = cutter.push(frame);
-        if (!cut) continue;
-        mayGuess = false;
-        yield toChunk(file, cut, bytes);
-      }
-      if (mayGuess && cutter.begun !== undefined && file.growth.hasEnded) {
-        mayGuess = false;
-        const early = await guessChunk(file, cutter.begun, settings);
-        if (early) onEarly?.(early);
+        if (cut) yield toChunk(file, cut, bytes);
       }
     }
     const last = cutter.end();
@@ -91,7 +79,9 @@ async function* hearBlocks(file: GrowingFile, listener: Listener, signal: AbortS
       } else {
         bytes += step.value.length - (step.value.length % 2);
         const end = bytes;
-        asked.push(listener.hear(wholeFrames(step.value)).then((frames) => ({ frames, bytes: end })));
+        const heard = listener.hear(wholeFrames(step.value)).then((frames) => ({ frames, bytes: end }));
+        heard.catch(() => {}); // only the first that was asked is waited for, and the others may fail with it
+        asked.push(heard);
         next = take(blocks);
       }
     }

@@ -64,7 +64,12 @@ export class VoiceActivity {
     }
     const leave = await this.#slots.acquire(signal);
     this.#listenerCount += 1;
-    return new RecordingListener(this.#listenerCount, this.#choose(), leave);
+    try {
+      return new RecordingListener(this.#listenerCount, this.#choose(), leave);
+    } catch (error) {
+      leave(); // the system has no thread left for us
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

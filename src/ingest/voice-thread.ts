@@ -7,14 +7,11 @@ const PROGRAM_PATH = new URL('./voice-worker.ts', import.meta.url);
 /** One is computed while the answer before it and the question after it are on their way. */
 const SENT_MAX = 2;
 
-/** Whole frames of one recording, after those that were sent before; null when there are no more. */
+/** Whole frames of one recording, after those that were sent before; null when there are no more, of which nothing is heard. */
 export interface Question {
   recording: number;
   samples: Uint8Array<ArrayBuffer> | null;
 }
-
-/** Of the end there is nothing to be heard. */
-export type Answer = Heard;
 
 /** The first that a thread says. */
 export interface Ready {
@@ -25,7 +22,7 @@ export interface Ready {
 interface Asked {
   question: Question;
   turn: number;
-  answer: PromiseWithResolvers<Answer>;
+  answer: PromiseWithResolvers<Heard>;
 }
 
 export interface VoiceThreadParts {
@@ -54,7 +51,7 @@ export class VoiceThread {
     });
     this.#worker.once('message', (ready: Ready) => {
       this.state = 'ready';
-      this.#worker.on('message', (heard: Answer) => this.#answer(heard));
+      this.#worker.on('message', (heard: Heard) => this.#answer(heard));
       onReady(ready);
     });
     this.#worker.once('error', (error) => {
@@ -64,9 +61,9 @@ export class VoiceThread {
   }
 
   /** A recording's questions are answered in their order; its `turn` never decreases. Rejects once the thread is gone. */
-  ask(question: Question, turn: number): Promise<Answer> {
+  ask(question: Question, turn: number): Promise<Heard> {
     if (this.state === 'gone') return Promise.reject(this.#whyGone);
-    const answer = Promise.withResolvers<Answer>();
+    const answer = Promise.withResolvers<Heard>();
     this.#waiting.push({ question, turn, answer });
     this.#send();
     return answer.promise;
@@ -87,7 +84,7 @@ export class VoiceThread {
     }
   }
 
-  #answer(heard: Answer): void {
+  #answer(heard: Heard): void {
     this.#sent.shift()?.answer.resolve(heard);
     this.#send();
   }

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Hearing } from './hearing.ts';
+import { type Heard, Hearing } from './hearing.ts';
 import { Silero } from './silero/silero.ts';
-import type { Answer, Question, Ready } from './voice-thread.ts';
+import type { Question, Ready } from './voice-thread.ts';
 
 assert(parentPort);
 const port = parentPort;
@@ -25,13 +25,13 @@ port.on('message', ({ recording, samples }: Question) => {
   port.postMessage(heard, [heard.levels.buffer, heard.voice.buffer] as ArrayBuffer[]);
 });
 
-function hear(recording: number, samples: Uint8Array<ArrayBuffer>): Answer {
+function hear(recording: number, samples: Uint8Array<ArrayBuffer>): Heard {
   const hearing = recordings.get(recording) ?? new Hearing(silero);
   recordings.set(recording, hearing);
   return hearing.hear(Buffer.from(samples.buffer));
 }
 
-function forget(recording: number): Answer {
+function forget(recording: number): Heard {
   recordings.delete(recording);
   return { levels: new Float64Array(), voice: new Uint8Array() };
 }

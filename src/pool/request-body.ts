@@ -13,7 +13,7 @@ const BYTES_PER_SAMPLE = 2;
 export interface RequestBody {
   headers: Record<string, string>;
   stream: Readable;
-  /** What of the chunk was read so far: all, by the time that the engine has answered. */
+  /** What of the chunk was read so far: all of it once an engine has answered that reads a request before it does. */
   samples(): Buffer;
 }
 

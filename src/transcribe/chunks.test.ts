@@ -5,7 +5,7 @@ import type { Model } from '../models/model.ts';
 import type { Backend } from '../pool/protocol.ts';
 import type { LeaseNeed } from '../schedule/scheduler.ts';
 import type { ChunkEvent, ChunkFinal, Progress, SegmentDraft } from '../transcript/event.ts';
-import type { Chunk, EarlyChunk, VoicedChunk } from '../transcript/recording.ts';
+import type { Chunk, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import type { Segment } from '../transcript/transcript.ts';
 import { type ChunkedResult, transcribeChunks } from './chunks.ts';
@@ -186,7 +186,6 @@ async function start(
   of: {
     count?: number;
     chunks?: AsyncIterable<VoicedChunk>;
-    early?: Promise<EarlyChunk>;
     durationMs?: Promise<number>;
     language?: string | null;
     model?: Model;
@@ -202,7 +201,6 @@ async function start(
       {
         chunks: of.chunks ?? sourceOf(count),
         durationMs: of.durationMs ?? Promise.resolve(count * CHUNK_MS),
-        ...(of.early && { early: of.early }),
       },
       {
         scheduler: pool,
@@ -260,88 +258,6 @@ describe('order', () => {
     expect(pool.leased).toBe(0);
   });
 });
-
-describe('a chunk that is told before it was heard to its end', () => {
-  /** What is told of it now, and the chunks, which come later. */
-  function listening(covers: boolean) {
-    const heard = Promise.withResolvers<void>();
-    const chunks = (async function* () {
-      await heard.promise;
-      yield chunkAt(0);
-    })();
-    const early = Promise.resolve({ chunk: chunkAt(0), covers: () => covers });
-    return { heard, chunks, early };
-  }
-
-  test('runs at once, and once', async () => {
-    const { heard, chunks, early } = listening(true);
-    const listener = await start({ chunks, early });
-    await pool.on(0).answer(said(0));
-    expect(listener.drafts).toEqual([]); // where somebody speaks is not known yet
-    heard.resolve();
-    await settled();
-    expect(listener.result?.segments).toHaveLength(1);
-    expect(pool.leased).toBe(1);
-    expect(pool.released).toBe(1);
-  });
-
-  test('that is another one when it was heard: its run is ended, and the other runs', async () => {
-    const { heard, chunks, early } = listening(false);
-    const listener = await start({ chunks, early });
-    const [first] = pool.running;
-    heard.resolve();
-    await settled();
-    expect(first?.isEnded).toBe(true);
-    await pool.on(0).answer(said(0));
-    expect(listener.result?.segments).toHaveLength(1);
-    expect(pool.released).toBe(pool.leased);
-  });
-
-  test('whose run failed fails the recording as its own run would', async () => {
-    const { heard, chunks, early } = listening(true);
-    const listener = await start({ chunks, early });
-    await pool.on(0).fail(crash());
-    await pool.on(0).fail(crash());
-    heard.resolve();
-    await settled();
-    expect(listener.failure).toMatchObject({ code: 'engine-failed' });
-    expect(pool.released).toBe(2);
-  });
-
-  test('and is not wanted any more gives its device back', async () => {
-    const caller = new AbortController();
-    const { chunks, early } = listening(true);
-    const listener = await start({ chunks: failing(chunks, caller.signal), early, signal: caller.signal });
-    expect(pool.running).toHaveLength(1);
-    caller.abort(new Error('left'));
-    await settled();
-    expect(listener.failure).toMatchObject({ message: 'left' });
-    expect(pool.running).toEqual([]);
-    expect(pool.released).toBe(1);
-  });
-
-  test('does not run where an earlier run may have left its result', async () => {
-    const { heard, chunks, early } = listening(true);
-    const known = { recall: () => said(0), keep: () => {} };
-    const listener = await start({ chunks, early, known });
-    heard.resolve();
-    await settled();
-    expect(listener.result?.segments).toHaveLength(1);
-    expect(pool.leased).toBe(0);
-  });
-});
-
-/** As chunks of a decoder do when their caller leaves. */
-async function* failing(chunks: AsyncIterable<VoicedChunk>, signal: AbortSignal): AsyncGenerator<VoicedChunk> {
-  const left = Promise.withResolvers<never>();
-  signal.addEventListener('abort', () => left.reject(signal.reason));
-  const iterator = chunks[Symbol.asyncIterator]();
-  for (;;) {
-    const step = await Promise.race([iterator.next(), left.promise]);
-    if (step.done) return;
-    yield step.value;
-  }
-}
 
 describe('how many run at a time', () => {
   test.each([1, 2, 4])('with %i slots: one more than that is asked for, whatever the length', async (slotCount) => {

@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import { GatewayError } from '../errors.ts';
 import type { Model } from '../models/model.ts';
-import type { LeaseNeed, Scheduler } from '../schedule/scheduler.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
 import type { ChunkFinal, LanguageDetected, Progress, SegmentDraft } from '../transcript/event.ts';
-import type { EarlyChunk, SplitAudio, VoicedChunk } from '../transcript/recording.ts';
+import type { SplitAudio, VoicedChunk } from '../transcript/recording.ts';
 import type { DecodingOptions } from '../transcript/request.ts';
 import { Stitcher } from '../transcript/stitch.ts';
 import type { Diagnostic, Segment } from '../transcript/transcript.ts';
@@ -43,7 +43,7 @@ export interface ChunksParts {
 }
 
 export async function* transcribeChunks(
-  audio: Pick<SplitAudio, 'chunks' | 'early' | 'durationMs'>,
+  audio: Pick<SplitAudio, 'chunks' | 'durationMs'>,
   parts: ChunksParts,
   signal: AbortSignal,
 ): AsyncGenerator<Progress | SegmentDraft, ChunkedResult> {
@@ -53,7 +53,6 @@ export async function* transcribeChunks(
     (durationMs) => (recording.durationMs = durationMs),
     () => {}, // the chunks fail with it
   );
-  void audio.early?.then((guess) => recording.beginEarly(guess));
   try {
     let next: Promise<Found> | undefined = ask(source);
     while (next || recording.isRunning) {
@@ -112,7 +111,6 @@ class ChunkedRecording {
   readonly #segments: Segment[] = [];
   readonly #diagnostics: Diagnostic[] = [];
   #language: string | null;
-  #early: { guess: EarlyChunk; final: Promise<ChunkFinal>; abort: AbortController } | undefined;
   #isOver = false;
   #told: Progress | undefined;
   /** Undefined until it is decoded. */
@@ -142,16 +140,6 @@ class ChunkedRecording {
   add(chunk: VoicedChunk): void {
     this.#stitcher.expect(chunk);
     this.#chunks.push(chunk);
-  }
-
-  /** Has an engine begin with the first chunk before it is told. What an earlier run left may hold that chunk. */
-  beginEarly(guess: EarlyChunk): void {
-    if (this.#chunks.length > 0 || this.#isOver || this.#signal.aborted || this.#parts.known) return;
-    const abort = new AbortController();
-    const need = { ...this.#needOf(0), options: this.#options };
-    const final = runChunk(this.#parts.scheduler, guess.chunk, need, AbortSignal.any([this.#signal, abort.signal]));
-    final.catch(() => {}); // nobody may ask for it
-    this.#early = { guess, final, abort };
   }
 
   finish(done: Done): void {
@@ -196,9 +184,7 @@ class ChunkedRecording {
 
   /** What still runs, if anything does. */
   abort(): void {
-    this.#early?.abort.abort();
     if (!this.#isOver) this.#abort.abort();
-    this.#isOver = true;
   }
 
   get #isPerChunk(): boolean {
@@ -277,30 +263,16 @@ class ChunkedRecording {
 
   /** What the engine writes, or wrote before. */
   async #decode(index: number, chunk: VoicedChunk, options: DecodingOptions): Promise<ChunkFinal> {
-    const { scheduler, known } = this.#parts;
-    const before = known?.recall(chunk, options) ?? this.#takeEarly(chunk);
+    const { scheduler, model, caller, known } = this.#parts;
+    const before = known?.recall(chunk, options);
     if (before) return before;
-    const need = { ...this.#needOf(index), options };
+    // The first chunk may be the only one; counted as such, it starts the long recordings as promptly as the short.
+    const need = { model, options, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
     const final = await runChunk(scheduler, chunk, need, this.#signal, (detected) =>
       this.#detect(index, chunk, detected),
     );
     known?.keep(chunk, options, final);
     return final;
-  }
-
-  /** The first chunk may be the only one; counted as such, it starts the long recordings as promptly as the short. */
-  #needOf(index: number): LeaseNeed {
-    const { model, caller } = this.#parts;
-    return { model, ...(caller !== undefined && { caller }), ...(index > 0 && { recording: this.#id }) };
-  }
-
-  /** The run that began early, if the first to ask asks for what it runs; else it is ended. */
-  #takeEarly(chunk: VoicedChunk): Promise<ChunkFinal> | undefined {
-    const early = this.#early;
-    this.#early = undefined;
-    if (early?.guess.covers(chunk)) return early.final;
-    early?.abort.abort();
-    return undefined;
   }
 
   #detect(index: number, { voice }: VoicedChunk, detected: LanguageDetected): void {

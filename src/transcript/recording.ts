@@ -51,19 +51,10 @@ export interface VoicedChunk extends Chunk {
   voice: { startMs: number; endMs: number }[];
 }
 
-/** What is most likely the only chunk of a short recording, told before all of it was heard: an engine may begin with it. */
-export interface EarlyChunk {
-  chunk: Chunk;
-  /** Whether it holds the recording's first chunk, when that is known, and not much besides. */
-  covers(first: VoicedChunk): boolean;
-}
-
 /** A recording that is being decoded, in chunks of what is worth an engine's time. */
 export interface SplitAudio {
   /** Each as soon as it is decided, in order. None where nobody speaks. Throws what decoding failed with. */
   chunks: AsyncIterable<VoicedChunk>;
-  /** Never settles where there is none. */
-  early?: Promise<EarlyChunk>;
   /** Of the whole recording, silence included. Rejects as decoding does. */
   durationMs: Promise<number>;
   /** Ends the decoding and deletes what it wrote. */
