@@ -12,7 +12,7 @@ import { clip, VOICED_AT } from './speech.ts';
 
 const CLIP_SECONDS = 11;
 const MODELS = ['tiny', 'base.en'];
-const ROUNDS = 5;
+const ROUNDS = 15;
 const RATIO_MAX = 1.02;
 const CLIENTS = 4;
 

@@ -26,7 +26,7 @@ const PROBABILITY_GOES_ON = 0.35;
 /** One of each for every frame. */
 export interface Heard {
   /** Root-mean-square, 0–1. */
-  levels: Float64Array;
+  levels: Float32Array;
   /** 1 where somebody speaks. */
   voice: Uint8Array;
 }
@@ -44,21 +44,29 @@ export class Hearing {
 
   /** The next frames, whole ones. */
   hear(samples: Buffer): Heard {
-    const levels = Float64Array.from(levelsOf(samples, FRAME_BYTES));
-    const voice = new Uint8Array(levels.length);
-    for (let at = 0; at < levels.length; at += STEP_FRAMES) {
-      const step = samples.subarray(at * FRAME_BYTES, (at + STEP_FRAMES) * FRAME_BYTES);
-      voice.set(this.#hearStep(step, levels.subarray(at, at + STEP_FRAMES)), at);
+    const length = samples.length / FRAME_BYTES;
+    const heard = { levels: new Float32Array(length), voice: new Uint8Array(length) };
+    for (let at = 0; at < length; at += STEP_FRAMES) {
+      const { levels, voice } = this.#hearStep(samples.subarray(at * FRAME_BYTES, (at + STEP_FRAMES) * FRAME_BYTES));
+      heard.levels.set(levels, at);
+      heard.voice.set(voice, at);
     }
-    return { levels, voice };
+    return heard;
   }
 
-  #hearStep(samples: Buffer, levels: Float64Array): number[] {
-    if (!this.#model) return Array.from(levels, (level) => Number(this.#loudness.hasVoice(level)));
-    this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
-    const gain = Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
+  #hearStep(samples: Buffer): { levels: ArrayLike<number>; voice: number[] } {
+    if (!this.#model) {
+      const levels = levelsOf(samples, FRAME_BYTES);
+      return { levels, voice: levels.map((level) => Number(this.#loudness.hasVoice(level))) };
+    }
     const { silero, memory } = this.#model;
-    return Array.from(silero.hear(samples, gain, memory), (probability) => Number(this.#isVoice(probability)));
+    const { levels, probabilities } = silero.hear(samples, memory, (of) => this.#gainOf(of));
+    return { levels, voice: Array.from(probabilities, (probability) => Number(this.#isVoice(probability))) };
+  }
+
+  #gainOf(levels: Float32Array): number {
+    this.#loudest = Math.max(...levels, this.#loudest * REMEMBERED_PER_FRAME ** levels.length);
+    return Math.max(1, Math.min(GAIN_MAX, LEVEL_WANTED / this.#loudest));
   }
 
   #isVoice(probability: number): boolean {

@@ -33,7 +33,7 @@ function hear(recording: number, samples: Uint8Array<ArrayBuffer>): Heard {
 
 function forget(recording: number): Heard {
   recordings.delete(recording);
-  return { levels: new Float64Array(), voice: new Uint8Array() };
+  return { levels: new Float32Array(), voice: new Uint8Array() };
 }
 
 port.postMessage({ reason } satisfies Ready);

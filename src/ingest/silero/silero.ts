@@ -20,6 +20,7 @@ declare const WebAssembly: {
 interface Network {
   memory: { buffer: ArrayBuffer };
   prepare(): void;
+  measure(windows: number): void;
   hear(windows: number, gain: number): void;
 }
 
@@ -31,6 +32,7 @@ export class Silero {
   readonly #windowBytes: number;
   readonly #windowsMax: number;
   readonly #samples: Uint8Array;
+  readonly #levels: Float32Array;
   readonly #state: Float32Array;
   readonly #probabilities: Float32Array;
 
@@ -55,6 +57,7 @@ export class Silero {
       this.#windowsMax * this.#windowBytes,
     );
     this.#state = floatsAt('STATE', constant('STATE_FLOATS'));
+    this.#levels = floatsAt('LEVELS', this.#windowsMax);
     this.#probabilities = floatsAt('PROBABILITIES', this.#windowsMax);
     for (const [name, values] of Object.entries(weightsOf(tensor))) floatsAt(name, values.length).set(values);
     this.#network.prepare();
@@ -65,18 +68,20 @@ export class Silero {
     return new Float32Array(this.#state.length);
   }
 
-  /** How probable it is that there is a voice in each window of 512 samples, of 16 bits, as amplified by `gain`. Brings `memory` up to date. */
-  hear(samples: Uint8Array, gain: number, memory: SileroMemory): Float32Array {
-    const probabilities = new Float32Array(samples.length / this.#windowBytes);
+  /**
+   * Hears a second at most: windows of 512 samples of 16 bits. First their levels, 0–1, by which `gainOf` tells how they are to be
+   * amplified; then how probable it is that there is a voice in each. Brings `memory` up to date.
+   */
+  hear(samples: Uint8Array, memory: SileroMemory, gainOf: (levels: Float32Array) => number) {
+    const windows = samples.length / this.#windowBytes;
+    assert(windows <= this.#windowsMax, 'more than can be heard at a time');
+    this.#samples.set(samples);
+    this.#network.measure(windows);
+    const levels = this.#levels.slice(0, windows);
     this.#state.set(memory);
-    for (let window = 0; window < probabilities.length; window += this.#windowsMax) {
-      const windows = Math.min(this.#windowsMax, probabilities.length - window);
-      this.#samples.set(samples.subarray(window * this.#windowBytes, (window + windows) * this.#windowBytes));
-      this.#network.hear(windows, gain);
-      probabilities.set(this.#probabilities.subarray(0, windows), window);
-    }
+    this.#network.hear(windows, gainOf(levels));
     memory.set(this.#state);
-    return probabilities;
+    return { levels, probabilities: this.#probabilities.slice(0, windows) };
   }
 }
 

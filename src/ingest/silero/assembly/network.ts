@@ -54,6 +54,7 @@ export const OUTPUT_BIAS: usize = memory.data(FLOAT, VECTOR);
 export const SAMPLES: usize = memory.data(WINDOWS_MAX * WINDOW_SAMPLES * 2, VECTOR);
 export const STATE_FLOATS: i32 = 2 * WIDE + CONTEXT_SAMPLES;
 export const STATE: usize = memory.data(STATE_FLOATS * FLOAT, VECTOR);
+export const LEVELS: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
 export const PROBABILITIES: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
 
 // Between the layers.
@@ -71,6 +72,20 @@ const second: usize = memory.data(WINDOWS_MAX * SECOND_ROW * FLOAT, VECTOR);
 const third: usize = memory.data(WINDOWS_MAX * NARROW * FLOAT, VECTOR);
 const fourth: usize = memory.data(WINDOWS_MAX * WIDE * FLOAT, VECTOR);
 const gates: usize = memory.data(WINDOWS_MAX * GATES * FLOAT, VECTOR);
+
+/** The root-mean-square level, 0–1, of each of the windows in SAMPLES. */
+export function measure(windows: i32): void {
+  for (let window = 0; window < windows; window += 1) {
+    const start = SAMPLES + window * WINDOW_SAMPLES * 2;
+    let sums = f32x4.splat(0);
+    for (let place = start; place < start + WINDOW_SAMPLES * 2; place += VECTOR) {
+      const samples = v128.load(place);
+      // Two squares of the least sample there is are one more than a signed integer holds.
+      sums = f32x4.add(sums, f32x4.convert_i32x4_u(i32x4.dot_i16x8_s(samples, samples)));
+    }
+    store<f32>(LEVELS + window * FLOAT, Mathf.sqrt(total(sums) / <f32>WINDOW_SAMPLES) / 32768);
+  }
+}
 
 /** The probability of voice in each of the windows in SAMPLES, amplified by `gain`; at most WINDOWS_MAX of them. */
 export function hear(windows: i32, gain: f32): void {
@@ -397,12 +412,12 @@ function probability(): f32 {
     const positive = f32x4.max(v128.load(STATE + at), f32x4.splat(0));
     sums = f32x4.relaxed_madd(positive, v128.load(OUTPUT_WEIGHTS + at), sums);
   }
-  const sum =
-    f32x4.extract_lane(sums, 0) +
-    f32x4.extract_lane(sums, 1) +
-    f32x4.extract_lane(sums, 2) +
-    f32x4.extract_lane(sums, 3);
-  return f32x4.extract_lane(sigmoid(f32x4.splat(sum + load<f32>(OUTPUT_BIAS))), 0);
+  return f32x4.extract_lane(sigmoid(f32x4.splat(total(sums) + load<f32>(OUTPUT_BIAS))), 0);
+}
+
+function total(sums: v128): f32 {
+  const pairs = f32x4.add(sums, v128.shuffle<f32>(sums, sums, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
 function sigmoid(x: v128): v128 {
