@@ -32,7 +32,7 @@ const AUDIO_MS_MIN = 100;
 const NOT_FOUND_CODES = [126, 127];
 
 /** How often is looked how much ffmpeg has written: into a file of its own accord, since a pipe makes it wait whenever we are busy. */
-const MEASURE_EVERY_MS = 20;
+const MEASURE_EVERY_MS = 5;
 /** It is stopped by us where the audio is too long; where we do not come to it, by the system, a little later. */
 const FILE_BYTES_SPARE = 1024 ** 2;
 
