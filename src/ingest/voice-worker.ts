@@ -28,7 +28,9 @@ port.on('message', ({ recording, samples }: Question) => {
 function hear(recording: number, samples: Uint8Array<ArrayBuffer>): Heard {
   const hearing = recordings.get(recording) ?? new Hearing(silero);
   recordings.set(recording, hearing);
-  return hearing.hear(Buffer.from(samples.buffer));
+  const heard = hearing.hear(Buffer.from(samples.buffer));
+  samples.buffer.transfer(0); // which frees them now; the collector sees nothing to do until there are many
+  return heard;
 }
 
 function forget(recording: number): Heard {
