@@ -100,13 +100,10 @@ export function compare(recording: KnownRecording, onePass: Heard, chunked: Hear
       const word = one[left ?? -1];
       const meant = oneRight.get(left ?? -1);
       if (!word || !meant || right !== undefined) return [];
-      // "dial entry" may be written as one word, and "usted ha" be heard as one that is wrong: it stands where both were.
-      const isJoined = [pairs[at - 1], pairs[at + 1]].some((beside) => {
-        const written = other[beside?.right ?? -1];
-        if (!beside || !written) return false;
-        const isInItsPlace = holdsMiddle(written, word) || holdsMiddle(written, meant);
-        return written.text.includes(word.text) || (!beside.isEqual && isInItsPlace);
-      });
+      // "dial entry" may be written as one word.
+      const isJoined = [pairs[at - 1], pairs[at + 1]].some((beside) =>
+        other[beside?.right ?? -1]?.text.includes(word.text),
+      );
       // Both say where: a single pass errs in that.
       return !isJoined && (isBesideCut(word) || isBesideCut(meant)) ? [word.text] : [];
     }),
@@ -163,9 +160,6 @@ export function riseBeyondChance(all: Figures[]): number {
 
 const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
 const isWithin = (word: Span, cut: Span) => word.startSeconds <= cut.endSeconds && word.endSeconds >= cut.startSeconds;
-const holdsMiddle = (written: Span, word: Span) =>
-  Math.abs(word.startSeconds + word.endSeconds - written.startSeconds - written.endSeconds) <=
-  written.endSeconds - written.startSeconds;
 const isBefore = (word: Span, cut: Span) => word.startSeconds + word.endSeconds < cut.startSeconds + cut.endSeconds;
 const secondsBetween = (one: Span, other: Span) => Math.abs(one.startSeconds - other.startSeconds);
 

@@ -8,8 +8,13 @@
 /** So many windows of 512 samples are heard at a time; 4 divides them. */
 export const WINDOWS_MAX: i32 = 32;
 export const WINDOW_SAMPLES: i32 = 512;
-/** A window is heard together with the end of the one before it. */
-export const CONTEXT_SAMPLES: i32 = 64;
+/** The network hears each window behind so much of what was before it. */
+const CONTEXT_SAMPLES: i32 = 64;
+/**
+ * Kept of what was before a block: a window's probability is that of the 512 samples which end 64 into it, one window late but
+ * for those. The lengths of pauses and of what surrounds speech (../../cut.ts) were measured so.
+ */
+const KEPT_SAMPLES: i32 = 512;
 
 const FFT: i32 = 256;
 const HALF: i32 = FFT / 2;
@@ -50,15 +55,15 @@ export const GATE_BIAS: usize = memory.data(GATES * FLOAT, VECTOR);
 export const OUTPUT_WEIGHTS: usize = memory.data(WIDE * FLOAT, VECTOR);
 export const OUTPUT_BIAS: usize = memory.data(FLOAT, VECTOR);
 
-// What goes in and comes out. The state is a recording's: hidden, cell, context.
+// What goes in and comes out. The state is a recording's: hidden, cell, the samples that were kept.
 export const SAMPLES: usize = memory.data(WINDOWS_MAX * WINDOW_SAMPLES * 2, VECTOR);
-export const STATE_FLOATS: i32 = 2 * WIDE + CONTEXT_SAMPLES;
+export const STATE_FLOATS: i32 = 2 * WIDE + KEPT_SAMPLES;
 export const STATE: usize = memory.data(STATE_FLOATS * FLOAT, VECTOR);
 export const LEVELS: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
 export const PROBABILITIES: usize = memory.data(WINDOWS_MAX * FLOAT, VECTOR);
 
 // Between the layers.
-const signal: usize = memory.data((CONTEXT_SAMPLES + WINDOWS_MAX * WINDOW_SAMPLES) * FLOAT, VECTOR);
+const signal: usize = memory.data((KEPT_SAMPLES + WINDOWS_MAX * WINDOW_SAMPLES) * FLOAT, VECTOR);
 const lastSpectrum: usize = memory.data(FFT * FLOAT, VECTOR);
 const real: usize = memory.data(HALF * VECTOR, VECTOR);
 const imaginary: usize = memory.data(HALF * VECTOR, VECTOR);
@@ -91,8 +96,7 @@ export function measure(windows: i32): void {
 export function hear(windows: i32, gain: f32): void {
   amplify(windows, gain);
   for (let window = 0; window < windows; window += 1) transform(window);
-  const context = STATE + 2 * WIDE * FLOAT;
-  memory.copy(context, signal + windows * WINDOW_SAMPLES * FLOAT, CONTEXT_SAMPLES * FLOAT);
+  memory.copy(STATE + 2 * WIDE * FLOAT, signal + windows * WINDOW_SAMPLES * FLOAT, KEPT_SAMPLES * FLOAT);
 
   // Rows that are computed to fill up a four are of what was there before; nobody reads them.
   for (let point = 0; point < POINTS; point += 1) {
@@ -136,16 +140,16 @@ export function hear(windows: i32, gain: f32): void {
   }
 }
 
-/** Integers to samples within ±1, behind the context. */
+/** Integers to samples within ±1, behind those that were kept. */
 function amplify(windows: i32, gain: f32): void {
-  memory.copy(signal, STATE + 2 * WIDE * FLOAT, CONTEXT_SAMPLES * FLOAT);
+  memory.copy(signal, STATE + 2 * WIDE * FLOAT, KEPT_SAMPLES * FLOAT);
   const factor = f32x4.splat(gain / 32768);
   const least = f32x4.splat(-1);
   const most = f32x4.splat(1);
   for (let at = 0; at < windows * WINDOW_SAMPLES; at += 4) {
     const integers = v128.load_ext<i16>(SAMPLES + at * 2);
     const floats = f32x4.mul(f32x4.convert_i32x4_s(integers), factor);
-    v128.store(signal + (CONTEXT_SAMPLES + at) * FLOAT, f32x4.min(f32x4.max(floats, least), most));
+    v128.store(signal + (KEPT_SAMPLES + at) * FLOAT, f32x4.min(f32x4.max(floats, least), most));
   }
 }
 
