@@ -86,8 +86,7 @@ export class Spool {
 
   /** An empty file, for another program to write into while it may be read. */
   async create(): Promise<SpoolFile> {
-    const entry: Entry = { inspect: () => {}, bytes: 0, parts: [], memoryBytes: 0 };
-    this.#entries.add(entry);
+    const entry = this.#newEntry(() => {});
     try {
       const path = this.#newPath();
       const handle = await open(path, 'wx', 0o600);
@@ -120,8 +119,7 @@ export class Spool {
     store: (entry: Entry) => Promise<Stored>,
   ): Promise<Spooled> {
     source.on('error', () => {}); // one that breaks while nobody listens: whoever does next finds it broken
-    const entry: Entry = { inspect, bytes: 0, parts: [], memoryBytes: 0 };
-    this.#entries.add(entry);
+    const entry = this.#newEntry(inspect);
     try {
       const stored = await store(entry);
       return { stored, bytes: entry.bytes, release: () => this.#remove(entry) };
@@ -131,6 +129,12 @@ export class Spool {
       signal.throwIfAborted();
       throw error;
     }
+  }
+
+  #newEntry(inspect: Inspect): Entry {
+    const entry: Entry = { inspect, bytes: 0, parts: [], memoryBytes: 0 };
+    this.#entries.add(entry);
+    return entry;
   }
 
   /** Whether all of it came before there was too much for memory. */

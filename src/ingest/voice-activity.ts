@@ -94,7 +94,7 @@ export class VoiceActivity {
       modelPath: this.#parts.modelPath,
       onReady: ({ reason }) => reason && onUnavailable(reason),
       onFailed: (error) => {
-        this.#parts.log.error({ error }, 'a thread that hears where somebody speaks failed');
+        this.#parts.log.error({ err: error }, 'a thread that hears where somebody speaks failed');
         this.#threads = this.#threads.filter((other) => other !== thread);
       },
     });

@@ -90,9 +90,10 @@ function weightsOf(tensor: (name: string) => Tensor): Record<string, Float32Arra
   const bias = (name: string) => tensor(`${name}.bias`).values;
   const layer = (name: string, taps?: [from: number, to: number]) => pack(tensor(name), taps);
   const hiddenBias = tensor('decoder.rnn.bias_hh').values;
+  const transform = tensor('stft.forward_basis_buffer');
   return {
     // The first row of the transform is that of frequency 0: the window's shape alone.
-    SHAPE: tensor('stft.forward_basis_buffer').values.subarray(0, tensor('stft.forward_basis_buffer').shape.at(-1)),
+    SHAPE: transform.values.subarray(0, transform.shape.at(-1)),
     FIRST_WEIGHTS: turned(tensor('encoder.0.reparam_conv.weight')),
     FIRST_BIAS: bias('encoder.0.reparam_conv'),
     SECOND_WEIGHTS: layer('encoder.1.reparam_conv.weight'),
@@ -122,14 +123,17 @@ const POINTS = [
 
 /** The weights of a convolution for each of the points, one after the other. */
 function turned({ shape: [outputs = 0, inputs = 0], values }: Tensor): Float32Array {
-  const planes = POINTS.map(([first, second, third]) => {
-    const plane = Float32Array.from({ length: outputs * inputs }, (_, index) => {
-      const [a = 0, b = 0, c = 0] = values.subarray(3 * index, 3 * index + 3);
-      return first * a + second * b + third * c;
-    });
-    return pack({ shape: [outputs, inputs], values: plane });
-  });
-  return Float32Array.from(planes.flatMap((plane) => [...plane]));
+  const size = outputs * inputs;
+  const planes = new Float32Array(POINTS.length * size);
+  const plane = new Float32Array(size);
+  for (const [point, [first, second, third]] of POINTS.entries()) {
+    for (let index = 0; index < size; index += 1) {
+      const tap = (at: number) => Number(values[3 * index + at]);
+      plane[index] = first * tap(0) + second * tap(1) + third * tap(2);
+    }
+    planes.set(pack({ shape: [outputs, inputs], values: plane }), point * size);
+  }
+  return planes;
 }
 
 /** From [output][input][tap] to panels of eight outputs, each [tap][input][output]: the order in which they are needed. */
